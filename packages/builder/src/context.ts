@@ -1,0 +1,24 @@
+import type { Exec, Log, Spawn } from '@virtainers/core';
+
+/** What every step of a bake is handed: the doors to the outside, and nothing else reaches it. */
+export interface BuildContext {
+  readonly exec: Exec;
+  readonly spawn: Spawn;
+  readonly log: Log;
+  /** Absolute; made if missing. Content-addressed: `blobs/sha256/<hex>` and one folder per kind of key. */
+  readonly cacheDir: string;
+  /** Where runtime.mjs, templates/ and images/ lie (the built command's dist folder). */
+  readonly assetsDir: string;
+  /** Seconds since 1970: every mtime in every layer, the image's creation date. */
+  readonly sourceDateEpoch: number;
+  readonly onEvent: (event: BuildEvent) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** The environment for programs that are called, and for proxies and auth files. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Progress, for bars and plain lines. `step` ids are stable: fetch, root, tools, disk, layers, archive, load, push. */
+export type BuildEvent =
+  | { readonly type: 'start'; readonly step: string; readonly title: string }
+  | { readonly type: 'progress'; readonly step: string; readonly done: number; readonly total?: number | undefined }
+  | { readonly type: 'end'; readonly step: string; readonly note: string; readonly cached: boolean };

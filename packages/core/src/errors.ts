@@ -1,0 +1,70 @@
+/**
+ * Every expected failure, by code: what it means, what it exits with, and where to look.
+ * docs/errors.md is generated from this table.
+ */
+export const ERRORS = {
+  ARGUMENTS_BAD: { exit: 64, title: 'The command line cannot be understood' },
+  BASE_MISMATCH: { exit: 65, title: 'The overlay was made on another base disk' },
+  DISK_REFUSED: { exit: 65, title: 'The disk image is unsafe, broken or of an unknown kind' },
+  DIGEST_MISMATCH: { exit: 65, title: 'The bytes are not the ones that were asked for' },
+  SOURCE_UNAVAILABLE: { exit: 69, title: 'A file could not be fetched' },
+  IMAGE_UNKNOWN: { exit: 64, title: 'No image of that name' },
+  DEFINITION_INVALID: { exit: 78, title: 'An image definition does not fit its schema' },
+  LOCK_STALE: { exit: 69, title: 'A lock file names packages that the mirror no longer has' },
+  ROOT_INVALID: { exit: 65, title: 'The runtime root is not one that virtainers made' },
+  ARCHIVE_INVALID: { exit: 65, title: 'The file is not an image archive' },
+  TOOL_MISSING: { exit: 69, title: 'A program that this step needs is not installed' },
+  CAPABILITY_MISSING: { exit: 69, title: 'The container does not allow what was asked for' },
+  ENGINE_UNAVAILABLE: { exit: 69, title: 'No container engine answers' },
+  CONTAINER_UNKNOWN: { exit: 64, title: 'No container of that name' },
+  NETWORK_UNAVAILABLE: { exit: 69, title: 'The network mode cannot work in this container' },
+  GUEST_CRASHED: { exit: 70, title: 'The guest crashed or panicked' },
+  GUEST_DEGRADED: { exit: 70, title: 'The guest did not become ready in time' },
+  STOP_TIMEOUT: { exit: 71, title: 'The guest did not stop in time and was destroyed' },
+  DATA_UNWRITABLE: { exit: 73, title: 'The data folder cannot be written' },
+  DATA_IN_USE: { exit: 73, title: 'The data folder is in use by another virtual machine' },
+  OUTPUT_UNWRITABLE: { exit: 73, title: 'The output cannot be written' },
+  CONFIG_INVALID: { exit: 78, title: 'Settings are missing, wrong or contradict each other' },
+  COMMAND_FAILED: { exit: 69, title: 'A program that was called failed' },
+  DAEMON_FAILED: { exit: 69, title: 'A daemon did not start or ended early' },
+} as const satisfies Record<string, { exit: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface ErrorDetails {
+  /** What to do next, one sentence. */
+  readonly hint?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** A failure that is not a bug: `message` says what was being done with which operand, `hint` what to do next. */
+export class VirtainersError extends Error {
+  override readonly name = 'VirtainersError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.hint = details.hint;
+  }
+
+  /** The process exit code that goes with `code`. */
+  get exitCode(): number {
+    return ERRORS[this.code].exit;
+  }
+}
+
+/**
+ * Turns anything thrown into the lines a person reads and the exit code a script reads.
+ * Whatever is not a VirtainersError is a bug of ours: exit 1, with its stack.
+ */
+export function describeError(error: unknown): { lines: string[]; exitCode: number } {
+  if (error instanceof VirtainersError) {
+    const lines = [`error: ${error.message}`];
+    if (error.hint) lines.push(`hint: ${error.hint}`);
+    return { lines, exitCode: error.exitCode };
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { lines: ['error: this is a bug in virtainers; please report it with the lines below', text], exitCode: 1 };
+}

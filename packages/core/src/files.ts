@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Makes what was renamed into `directory` survive a power cut (fsync(2): a file's entry needs a sync of its own). */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Writes a file so that readers see the old or the new one and nothing between: temp in the same folder, fsync, rename.
+ * `write` fills the temp file; when it throws, nothing is left behind.
+ */
+export async function writeAtomically(
+  path: string,
+  write: (handle: FileHandle, temp: string) => Promise<void>,
+  mode = 0o644,
+): Promise<void> {
+  const temp = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const handle = await open(temp, 'wx', mode);
+  try {
+    await write(handle, temp);
+    await handle.sync();
+    await handle.close();
+    await rename(temp, path);
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    await rm(temp, { force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+export async function writeFileAtomically(path: string, content: string | Uint8Array, mode?: number): Promise<void> {
+  await writeAtomically(path, (handle) => handle.writeFile(content), mode);
+}

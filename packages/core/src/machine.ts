@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { VirtainersError } from './errors.ts';
+
+/** Paths inside an image: the contract between whoever bakes it and the supervisor in it. */
+export const IN_IMAGE = {
+  disk: '/disk/disk.qcow2',
+  machine: '/etc/virtainers/machine.json',
+  osinfo: '/etc/virtainers/osinfo.json',
+  app: '/usr/lib/virtainers',
+  runtime: '/usr/lib/virtainers/runtime.mjs',
+  templates: '/usr/lib/virtainers/templates',
+  status: '/run/virtainers/status.json',
+  overlays: '/overlays',
+} as const;
+
+/** QEMU's user and group in every image (KubeVirt's containerDisk wants 107 too). */
+export const QEMU_UID = 107;
+export const QEMU_GID = 107;
+
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/) as z.ZodType<`sha256:${string}`>;
+
+/** /etc/virtainers/machine.json: what the disk beside it is. A generic image has no `disk`. */
+export const machineSchema = z.strictObject({
+  formatVersion: z.literal(1),
+  /** `debian:13-packages`, or what the cloud image's file was called. */
+  name: z.string().min(1),
+  arch: z.enum(['amd64', 'arm64']),
+  /** osinfo short id: `debian13`. */
+  osinfo: z.string().min(1),
+  /** The cloud image's login user. */
+  user: z.string().min(1),
+  firmware: z.enum(['bios', 'uefi']),
+  /** TCP ports that the image exposes, forwarded by `user` and `passt`. */
+  ports: z.array(z.int().min(1).max(65535)),
+  minRamMiB: z.int().positive().optional(),
+  disk: z
+    .strictObject({
+      format: z.literal('qcow2'),
+      /** Of the file's bytes. */
+      sha256: digest,
+      /** Of the file, in bytes. */
+      size: z.int().positive(),
+      /** What the guest sees, in bytes. */
+      virtualSize: z.int().positive(),
+    })
+    .optional(),
+});
+
+export type Machine = z.infer<typeof machineSchema>;
+
+/** Parses machine.json; `where` is named in the error. */
+export function parseMachine(text: string, where: string): Machine {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new VirtainersError('CONFIG_INVALID', `reading ${where}: not JSON`, { cause });
+  }
+  const version = (json as { formatVersion?: unknown } | null)?.formatVersion;
+  if (typeof version === 'number' && version > 1) {
+    throw new VirtainersError(
+      'CONFIG_INVALID',
+      `reading ${where}: format version ${version}, newer than this runtime knows (1)`,
+      {
+        hint: 'bake the image again with the virtainers that made it, or run a newer runtime',
+      },
+    );
+  }
+  const parsed = machineSchema.safeParse(json);
+  if (!parsed.success) {
+    throw new VirtainersError('CONFIG_INVALID', `reading ${where}:\n${z.prettifyError(parsed.error)}`, {
+      cause: parsed.error,
+    });
+  }
+  return parsed.data;
+}

@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import type { Exec } from './exec.ts';
+
+/** What `qemu-img info --output=json` says that we rely on (qapi/block-core.json, ImageInfo). */
+const imageInfo = z.object({
+  format: z.string(),
+  'virtual-size': z.number(),
+  'actual-size': z.number().optional(),
+  'backing-filename': z.string().optional(),
+  'full-backing-filename': z.string().optional(),
+  'backing-filename-format': z.string().optional(),
+  encrypted: z.boolean().optional(),
+  'dirty-flag': z.boolean().optional(),
+  'format-specific': z.object({ type: z.string(), data: z.record(z.string(), z.unknown()).optional() }).optional(),
+});
+
+export type ImageInfo = z.infer<typeof imageInfo>;
+
+/**
+ * qemu-img, each verb with its format named so that nothing is probed. None of them follows a backing
+ * file that was not given: whoever calls has read the header (see qcow2.ts) and refused foreign chains.
+ */
+export interface QemuImg {
+  /** `share`: also while a VM has it open (-U). Opens this one file, never its backing. */
+  info(path: string, format: string, share?: boolean): Promise<ImageInfo>;
+  /** An overlay at `path`; `backing` is recorded as given. `size` in bytes, or the backing's own. */
+  createOverlay(path: string, backing: string, size?: number): Promise<void>;
+  resize(path: string, size: number): Promise<void>;
+}
+
+export function makeQemuImg(exec: Exec, program = 'qemu-img'): QemuImg {
+  return {
+    async info(path, format, share = false) {
+      const args = ['info', '--output=json', '-f', format, ...(share ? ['-U'] : []), path];
+      const { stdout } = await exec(program, args, { timeoutMs: 60_000 });
+      return imageInfo.parse(JSON.parse(stdout));
+    },
+    async createOverlay(path, backing, size) {
+      const args = ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', backing, path];
+      await exec(program, size === undefined ? args : [...args, String(size)]);
+    },
+    async resize(path, size) {
+      await exec(program, ['resize', '-q', '-f', 'qcow2', path, String(size)]);
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import { cpSync } from 'node:fs';
+import { defineConfig } from 'tsdown';
+
+const workspace = /^@virtainers\//;
+
+/** Two artefacts: the supervisor, one file with everything in it; the command, with our packages in it and the libraries beside it. */
+export default defineConfig([
+  {
+    name: 'runtime',
+    entry: { runtime: 'packages/runtime/src/main.ts' },
+    outDir: 'packages/cli/dist',
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    dts: false,
+    clean: false,
+    minify: true,
+    noExternal: /.*/,
+    inlineOnly: false,
+    outExtensions: () => ({ js: '.mjs' }),
+  },
+  {
+    name: 'cli',
+    entry: { main: 'packages/cli/src/main.ts' },
+    outDir: 'packages/cli/dist',
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    dts: false,
+    clean: false,
+    noExternal: workspace,
+    inlineOnly: false,
+    outExtensions: () => ({ js: '.mjs' }),
+    onSuccess: () => {
+      for (const folder of ['templates', 'images']) {
+        cpSync(folder, `packages/cli/dist/${folder}`, { recursive: true });
+      }
+    },
+  },
+]);
