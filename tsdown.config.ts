@@ -1,4 +1,5 @@
 import { cpSync } from 'node:fs';
+import { basename } from 'node:path';
 import { defineConfig } from 'tsdown';
 
 const workspace = /^@virtainers\//;
@@ -32,8 +33,8 @@ export default defineConfig([
     inlineOnly: false,
     outExtensions: () => ({ js: '.mjs' }),
     onSuccess: () => {
-      for (const folder of ['templates', 'images']) {
-        cpSync(folder, `packages/cli/dist/${folder}`, { recursive: true });
+      for (const folder of ['templates', 'images', 'packages/runtime/bin']) {
+        cpSync(folder, `packages/cli/dist/${basename(folder)}`, { recursive: true });
       }
     },
   },

@@ -17,6 +17,7 @@ export const ERRORS = {
   CAPABILITY_MISSING: { exit: 69, title: 'The container does not allow what was asked for' },
   ENGINE_UNAVAILABLE: { exit: 69, title: 'No container engine answers' },
   CONTAINER_UNKNOWN: { exit: 64, title: 'No container of that name' },
+  CONTAINER_STOPPED: { exit: 69, title: 'The container is not running' },
   NETWORK_UNAVAILABLE: { exit: 69, title: 'The network mode cannot work in this container' },
   GUEST_CRASHED: { exit: 70, title: 'The guest crashed or panicked' },
   GUEST_DEGRADED: { exit: 70, title: 'The guest did not become ready in time' },

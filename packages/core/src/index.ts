@@ -1,4 +1,5 @@
 export * from './digest.ts';
+export * from './disk-header.ts';
 export * from './errors.ts';
 export * from './exec.ts';
 export * from './files.ts';

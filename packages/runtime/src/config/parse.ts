@@ -1,0 +1,227 @@
+import { formatSize, type Machine, VirtainersError } from '@virtainers/core';
+import { type Arguments, parseArguments } from './arguments.ts';
+import { type OsinfoTable, type OsVariant, resolveOsVariant } from './os-variant.ts';
+import { SETTINGS, type SettingName, settingNamed } from './settings.ts';
+import { typos } from './typos.ts';
+import * as value from './values.ts';
+
+/** Everything the runtime was told, checked. Sizes as their names say. */
+export interface Config {
+  readonly ramMiB: number;
+  readonly cpus: number;
+  readonly vmName: string;
+  readonly os: OsVariant;
+  /** Bytes, a multiple of 512. */
+  readonly diskSize: number | undefined;
+  readonly imageDir: string;
+  readonly cloudInitDisk: string | undefined;
+  readonly password: string | undefined;
+  readonly networkMode: 'auto' | 'nat' | 'user' | 'none';
+  readonly ports: readonly value.Port[];
+  /** `192.168.100` */
+  readonly cidr: string;
+  readonly accel: 'auto' | 'kvm' | 'tcg';
+  readonly stopAction: 'shutdown' | 'destroy';
+  readonly stopTimeoutMs: number;
+  readonly readyTimeoutMs: number;
+  readonly debug: boolean;
+  readonly qemuArgs: readonly string[];
+  readonly reference: string | undefined;
+  /** Lines for the log. */
+  readonly warnings: readonly string[];
+}
+
+export interface ConfigInput {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The words after the image's name. */
+  readonly args: readonly string[];
+  readonly machine: Machine;
+  readonly osinfo: OsinfoTable;
+  /** The container's memory limit; undefined when there is none. */
+  readonly memoryLimitBytes: number | undefined;
+  /** Reads PASSWORD_FILE; what it throws becomes one of the problems. */
+  readSecret(path: string): string;
+}
+
+const MIB = 1024 ** 2;
+const VM_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
+const REFERENCE = /^[\x21-\x7e]{1,512}$/;
+const LATER_MODES = ['bridge', 'macvtap', 'host-bridge', 'passt'];
+
+/**
+ * What QEMU and the daemons need beside the guest's memory: libvirtd, virtlogd, dnsmasq and the supervisor have about
+ * 120 MiB resident; QEMU has its own heap, page tables and device buffers, which grow with the guest's memory.
+ */
+export function memoryOverheadMiB(ramMiB: number): number {
+  return 192 + Math.ceil(ramMiB * 0.05);
+}
+
+/** Throws one CONFIG_INVALID that lists every problem with its name, its value and what is allowed, or ARGUMENTS_BAD. */
+export function parseConfig(input: ConfigInput): Config {
+  const words = parseArguments(input.args);
+  const reader = new Reader(input.env);
+  const config = read(reader, input, words);
+  if (reader.problems.length > 0) {
+    throw new VirtainersError('CONFIG_INVALID', `reading the settings:\n${reader.problems.join('\n')}`, {
+      hint: 'settings are environment variables of the container: docker run -e NAME=VALUE',
+    });
+  }
+  return config;
+}
+
+function read(reader: Reader, input: ConfigInput, words: Arguments): Config {
+  const { machine } = input;
+  const ramMiB = readRam(reader, input);
+  const ports = machine.ports.map((port): value.Port => ({ protocol: 'tcp', port }));
+  return {
+    ramMiB,
+    cpus: reader.read('CPU', (text) => value.parseWhole(text, 1, 255), 1),
+    vmName: reader.read('VM_NAME', (text) => (VM_NAME.test(text) ? text : undefined), 'vm'),
+    os: readOs(reader, input),
+    diskSize: reader.read('DISK_SIZE', value.parseDiskSize, undefined),
+    imageDir: reader.read('IMAGE_DIR', (text) => (text === '/' ? undefined : value.parsePath(text)), '/mounted'),
+    cloudInitDisk: reader.read(
+      'CLOUD_INIT_DISK',
+      (text) => (text.endsWith('/') ? undefined : value.parsePath(text)),
+      undefined,
+    ),
+    password: readPassword(reader, input),
+    networkMode: readNetworkMode(reader),
+    ports: reader.read('PORTS', value.parsePorts, ports),
+    cidr: reader.read('CIDR', value.parseCidr, '192.168.100'),
+    accel: reader.oneOf('ACCEL', ['auto', 'kvm', 'tcg'], 'auto'),
+    stopAction: readStopAction(reader),
+    stopTimeoutMs: reader.read('STOP_TIMEOUT', value.parseDurationMs, 60_000),
+    readyTimeoutMs: reader.read('READY_TIMEOUT', value.parseDurationMs, 600_000),
+    debug: reader.read('DEBUG', value.parseYesNo, false),
+    qemuArgs: 'qemuArgs' in words ? words.qemuArgs : [],
+    reference: reader.read('VIRTAINERS_REFERENCE', (text) => (REFERENCE.test(text) ? text : undefined), undefined),
+    warnings: [
+      ...laterSettings(reader),
+      ...smallRam(ramMiB, machine),
+      ...typos(
+        Object.keys(input.env),
+        SETTINGS.map(({ name }) => name),
+      ),
+    ],
+  };
+}
+
+function readRam(reader: Reader, input: ConfigInput): number {
+  const known = reader.problems.length;
+  const ramMiB = reader.read('RAM', value.parseRamMiB, Math.max(1024, input.machine.minRamMiB ?? 0));
+  const limit = input.memoryLimitBytes;
+  const overhead = memoryOverheadMiB(ramMiB);
+  if (limit === undefined || reader.problems.length > known || (ramMiB + overhead) * MIB <= limit) return ramMiB;
+  const most = Math.floor((limit / MIB - 192) / 1.05);
+  const remedy = most >= 64 ? `RAM=${most} would fit, or ` : '';
+  reader.problem(
+    'RAM',
+    `${ramMiB} MiB for the guest and ${overhead} MiB for QEMU and the daemons are more than the container's memory limit of ${formatSize(limit)}; ${remedy}give the container --memory ${ramMiB + overhead}m`,
+  );
+  return ramMiB;
+}
+
+function smallRam(ramMiB: number, machine: Machine): string[] {
+  if (machine.minRamMiB === undefined || ramMiB >= machine.minRamMiB) return [];
+  return [`RAM is ${ramMiB} MiB; ${machine.name} asks for at least ${machine.minRamMiB} MiB`];
+}
+
+/** The image's own id is not the user's to mend, so that a table which does not know it is no error. */
+function readOs(reader: Reader, { machine, osinfo }: ConfigInput): OsVariant {
+  const own: OsVariant = { shortId: machine.osinfo, id: osinfo[machine.osinfo]?.id };
+  const text = reader.text('OS_VARIANT');
+  if (text === undefined) return own;
+  const found = resolveOsVariant(text, osinfo);
+  if (typeof found !== 'string') return found;
+  reader.problem('OS_VARIANT', found);
+  return own;
+}
+
+function readPassword(reader: Reader, input: ConfigInput): string | undefined {
+  const path = reader.read('PASSWORD_FILE', value.parsePath, undefined);
+  const given = reader.read('PASSWORD', (text) => (value.isPassword(text) ? text : undefined), undefined);
+  if (path === undefined) return given;
+  if (reader.text('PASSWORD') !== undefined) {
+    reader.problem('PASSWORD_FILE', 'PASSWORD is set as well; set one of them');
+    return undefined;
+  }
+  try {
+    const text = input.readSecret(path).replace(/\r?\n$/, '');
+    if (value.isPassword(text)) return text;
+    reader.problem('PASSWORD_FILE', `what the file holds is not ${settingNamed('PASSWORD').allowed}`);
+  } catch (error) {
+    reader.problem('PASSWORD_FILE', `cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+  return undefined;
+}
+
+function readNetworkMode(reader: Reader): Config['networkMode'] {
+  const text = reader.text('NETWORK_MODE')?.toLowerCase();
+  if (text !== undefined && LATER_MODES.includes(text)) {
+    reader.problem('NETWORK_MODE', 'not in this version');
+    return 'auto';
+  }
+  return reader.oneOf('NETWORK_MODE', ['auto', 'nat', 'user', 'none'], 'auto');
+}
+
+function readStopAction(reader: Reader): Config['stopAction'] {
+  if (reader.text('STOP_ACTION')?.toLowerCase() === 'save') {
+    reader.problem('STOP_ACTION', 'not in this version');
+    return 'shutdown';
+  }
+  return reader.oneOf('STOP_ACTION', ['shutdown', 'destroy'], 'shutdown');
+}
+
+function laterSettings(reader: Reader): string[] {
+  const lines: string[] = [];
+  for (const { name, modes } of SETTINGS) {
+    if (!modes || reader.text(name as SettingName) === undefined) continue;
+    const yesNo = ['AUTO_ATTACH', 'USE_NET_BRIDGES', 'ENABLE_DHCP'].includes(name);
+    if (yesNo) reader.read(name as SettingName, (text) => (/^[Yy1Nn0]/.test(text) ? text : undefined), undefined);
+    lines.push(
+      `${name} belongs to NETWORK_MODE ${modes.join(' and ')}, which this version does not have; it is not used`,
+    );
+  }
+  return lines;
+}
+
+/** Collects problems while the settings are read. */
+class Reader {
+  readonly problems: string[] = [];
+  readonly #env: ConfigInput['env'];
+
+  constructor(env: ConfigInput['env']) {
+    this.#env = env;
+  }
+
+  /** Undefined when unset or empty: compose files pass `${NAME:-}`. */
+  text(name: SettingName): string | undefined {
+    const text = this.#env[name];
+    return text === undefined || text === '' ? undefined : text;
+  }
+
+  read<Value, Default>(
+    name: SettingName,
+    parse: (text: string) => Value | undefined,
+    missing: Default,
+  ): Value | Default {
+    const text = this.text(name);
+    if (text === undefined) return missing;
+    const parsed = parse(text);
+    if (parsed !== undefined) return parsed;
+    this.problem(name, 'not allowed');
+    return missing;
+  }
+
+  oneOf<Word extends string>(name: SettingName, words: readonly Word[], missing: Word): Word {
+    return this.read(name, (text) => words.find((word) => word === text.trim().toLowerCase()), missing);
+  }
+
+  problem(name: SettingName, why: string): void {
+    const { allowed, secret } = settingNamed(name);
+    const text = this.text(name);
+    const shown = text === undefined ? '(not set)' : secret ? '(not shown)' : JSON.stringify(text.slice(0, 200));
+    this.problems.push(`  ${name}=${shown}: ${why}; allowed: ${allowed}`);
+  }
+}

@@ -1,0 +1,128 @@
+import { constants } from 'node:fs';
+import { access, readdir, readFile, stat } from 'node:fs/promises';
+
+/** What the container around us allows, read once at start. */
+export interface ContainerFacts {
+  readonly uid: number;
+  readonly gid: number;
+  /** Effective capabilities, by name without `CAP_`: those that anything here asks about. */
+  readonly capabilities: ReadonlySet<string>;
+  readonly kvm: DeviceFacts | undefined;
+  readonly tun: DeviceFacts | undefined;
+  /** The network namespace is the machine's own (`--net=host`). */
+  readonly hostNetwork: boolean;
+  /** Of the container, in bytes; undefined: no limit. */
+  readonly memoryLimitBytes: number | undefined;
+  /** Ports below this number need NET_BIND_SERVICE. */
+  readonly unprivilegedPortStart: number;
+  readonly ipv4Forwarding: boolean;
+  /** Text of /proc/self/mountinfo. */
+  readonly mountinfo: string;
+}
+
+export interface DeviceFacts {
+  readonly path: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits, as in chmod. */
+  readonly mode: number;
+  /** This process may open it for reading and writing. */
+  readonly openable: boolean;
+}
+
+/** linux/capability.h, the ones that matter here. */
+const CAPABILITY_BITS = {
+  CHOWN: 0,
+  DAC_OVERRIDE: 1,
+  FOWNER: 3,
+  KILL: 5,
+  SETGID: 6,
+  SETUID: 7,
+  SETPCAP: 8,
+  NET_BIND_SERVICE: 10,
+  NET_ADMIN: 12,
+  SYS_ADMIN: 21,
+} as const;
+
+export async function readContainerFacts(uid: number, gid: number): Promise<ContainerFacts> {
+  const [status, kvm, tun, hostNetwork, memoryLimitBytes, portStart, forwarding, mountinfo] = await Promise.all([
+    readFile('/proc/self/status', 'utf8'),
+    readDevice('/dev/kvm'),
+    readDevice('/dev/net/tun'),
+    isHostNetwork(),
+    readMemoryLimit(),
+    readNumber('/proc/sys/net/ipv4/ip_unprivileged_port_start'),
+    readNumber('/proc/sys/net/ipv4/ip_forward'),
+    readFile('/proc/self/mountinfo', 'utf8'),
+  ]);
+  return {
+    uid,
+    gid,
+    capabilities: parseCapabilities(status),
+    kvm,
+    tun,
+    hostNetwork,
+    memoryLimitBytes,
+    unprivilegedPortStart: portStart ?? 1024,
+    ipv4Forwarding: forwarding === 1,
+    mountinfo,
+  };
+}
+
+/** From the `CapEff` line of /proc/PID/status (proc_pid_status(5)). */
+export function parseCapabilities(status: string): Set<string> {
+  const hex = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0';
+  const mask = BigInt(`0x${hex}`);
+  const held = Object.entries(CAPABILITY_BITS).filter(([, bit]) => (mask >> BigInt(bit)) & 1n);
+  return new Set(held.map(([name]) => name));
+}
+
+/**
+ * A limit as the kernel writes it: cgroup v2 says `max` for none, v1 a number near 2^63.
+ * Documentation/admin-guide/cgroup-v2.rst, memory.max.
+ */
+export function parseMemoryLimit(text: string): number | undefined {
+  const value = Number(text.trim());
+  return Number.isFinite(value) && value > 0 && value < 2 ** 60 ? value : undefined;
+}
+
+async function readMemoryLimit(): Promise<number | undefined> {
+  for (const path of ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']) {
+    const text = await readFile(path, 'utf8').catch(() => undefined);
+    if (text !== undefined) return parseMemoryLimit(text);
+  }
+  return undefined;
+}
+
+async function readDevice(path: string): Promise<DeviceFacts | undefined> {
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isCharacterDevice()) return undefined;
+  const openable = await access(path, constants.R_OK | constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  return { path, uid: found.uid, gid: found.gid, mode: found.mode & 0o777, openable };
+}
+
+/**
+ * The machine's own namespace, or one that has a real device or a bridge in it. The first is told by a sysctl that only
+ * the initial namespace has (net/core/sysctl_net_core.c registers it for init_net alone).
+ */
+async function isHostNetwork(): Promise<boolean> {
+  if (await exists('/proc/sys/net/core/netdev_max_backlog')) return true;
+  const names = await readdir('/sys/class/net').catch(() => []);
+  const signs = names.flatMap((name) => [`/sys/class/net/${name}/device`, `/sys/class/net/${name}/bridge`]);
+  return (await Promise.all(signs.map(exists))).includes(true);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function readNumber(path: string): Promise<number | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : Number(text.trim());
+}

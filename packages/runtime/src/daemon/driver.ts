@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import { QEMU_GID, QEMU_UID } from '@virtainers/core';
+
+/** Where libvirt keeps what, by driver: root gets the system driver, anyone else the session driver. */
+export interface Driver {
+  readonly kind: 'system' | 'session';
+  readonly uri: string;
+  /** Who QEMU runs as. */
+  readonly uid: number;
+  readonly gid: number;
+  /** libvirtd's socket. */
+  readonly socket: string;
+  readonly logSocket: string;
+  /** Made before the daemons start. */
+  readonly folders: readonly string[];
+  readonly configFolder: string;
+  /** Where virtlogd writes the serial console; in a folder of its own, because its rotation is watched. */
+  readonly consoleLog: string;
+  /** Status file, seed and whatever else lives only as long as the container. */
+  readonly runFolder: string;
+  /** For the daemons and for virsh. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** The system driver's paths are fixed in libvirt; the session driver's follow XDG (libvirt, docs/uri: "qemu:///session"). */
+export function chooseDriver(uid: number, gid: number, xdgRuntime: string): Driver {
+  if (uid === 0) {
+    return {
+      kind: 'system',
+      uri: 'qemu:///system',
+      uid: QEMU_UID,
+      gid: QEMU_GID,
+      socket: '/run/libvirt/libvirt-sock',
+      logSocket: '/run/libvirt/virtlogd-sock',
+      folders: ['/run/libvirt', '/run/virtainers', '/etc/libvirt', '/var/log/libvirt/qemu/console'],
+      configFolder: '/etc/libvirt',
+      consoleLog: '/var/log/libvirt/qemu/console/console.log',
+      runFolder: '/run/virtainers',
+      env: { HOME: '/root', LIBVIRT_DEFAULT_URI: 'qemu:///system' },
+    };
+  }
+  const config = join(xdgRuntime, 'config');
+  const cache = join(xdgRuntime, 'cache');
+  return {
+    kind: 'session',
+    uri: 'qemu:///session',
+    uid,
+    gid,
+    socket: join(xdgRuntime, 'libvirt/libvirt-sock'),
+    logSocket: join(xdgRuntime, 'libvirt/virtlogd-sock'),
+    folders: [xdgRuntime, join(xdgRuntime, 'libvirt'), join(config, 'libvirt'), cache, join(xdgRuntime, 'console')],
+    configFolder: join(config, 'libvirt'),
+    consoleLog: join(xdgRuntime, 'console/console.log'),
+    runFolder: xdgRuntime,
+    env: {
+      HOME: xdgRuntime,
+      XDG_RUNTIME_DIR: xdgRuntime,
+      XDG_CONFIG_HOME: config,
+      XDG_CACHE_HOME: cache,
+      LIBVIRT_DEFAULT_URI: 'qemu:///session',
+    },
+  };
+}
+
+/** The three configuration files, by name. Everything not here is libvirt's default. */
+export function daemonConfig(driver: Driver): Record<string, string> {
+  return {
+    'qemu.conf': [
+      `user = "+${driver.uid}"`,
+      `group = "+${driver.gid}"`,
+      // libvirt would chown the base disk, and so copy it into the container's own layer.
+      'dynamic_ownership = 0',
+      'remember_owner = 0',
+      'namespaces = []',
+      'cgroup_controllers = []',
+      'security_driver = "none"',
+      'stdio_handler = "logd"',
+      '',
+    ].join('\n'),
+    'libvirtd.conf': ['auth_unix_rw = "none"', 'unix_sock_rw_perms = "0700"', 'unix_sock_ro_perms = "0700"', ''].join(
+      '\n',
+    ),
+    'virtlogd.conf': ['max_size = 2097152', 'max_backups = 3', ''].join('\n'),
+  };
+}

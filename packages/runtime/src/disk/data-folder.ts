@@ -1,0 +1,139 @@
+import { constants } from 'node:fs';
+import { access, chmod, chown, lstat, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Exec, type Log, VirtainersError } from '@virtainers/core';
+
+/** The names in IMAGE_DIR. */
+export interface DataPaths {
+  readonly folder: string;
+  readonly overlay: string;
+  /** The overlay while it is made. */
+  readonly temp: string;
+  readonly sidecar: string;
+  readonly lock: string;
+}
+
+/** Who uses the files. */
+export interface Users {
+  readonly asRoot: boolean;
+  readonly qemu: { readonly uid: number; readonly gid: number };
+}
+
+export function dataPaths(folder: string): DataPaths {
+  const overlay = join(folder, 'local_image.qcow2');
+  return {
+    folder,
+    overlay,
+    temp: `${overlay}.new`,
+    sidecar: join(folder, 'local_image.json'),
+    lock: join(folder, 'local_image.lock'),
+  };
+}
+
+/** Makes the folder if it is missing; throws DATA_UNWRITABLE unless this process can write there. */
+export async function prepareFolder({ folder, ...files }: DataPaths): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o755 });
+    await access(folder, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw await unwritable(folder, cause as Error);
+  }
+  for (const path of Object.values(files)) await refuseOddFile(path);
+}
+
+/** What someone else put there must not lead us, being root, to another place. */
+async function refuseOddFile(path: string): Promise<void> {
+  const facts = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (facts === undefined || facts.isFile()) return;
+  throw new VirtainersError('DISK_REFUSED', `opening ${path}: not a regular file`, {
+    hint: 'the data folder holds files, no links or folders of these names; move it away',
+  });
+}
+
+async function unwritable(folder: string, cause: Error): Promise<VirtainersError> {
+  const facts = await stat(folder).catch(() => undefined);
+  const uid = process.geteuid?.() ?? 0;
+  const gid = process.getegid?.() ?? 0;
+  const owner = facts ? ` (owner ${facts.uid}:${facts.gid}, mode ${(facts.mode & 0o7777).toString(8)})` : '';
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (facts && !facts.isDirectory()) {
+    return new VirtainersError('DATA_UNWRITABLE', `opening the data folder ${folder}: it is not a folder`, { cause });
+  }
+  const hint =
+    code === 'EROFS'
+      ? 'mount it without :ro, or mount a volume there when the root is read-only'
+      : `on the host: chown ${uid}:${gid} on the folder, or a named volume instead of a folder; or run the container as the owner: --user ${facts?.uid ?? uid}:${facts?.gid ?? gid}`;
+  return new VirtainersError(
+    'DATA_UNWRITABLE',
+    `writing to the data folder ${folder}${owner} as ${uid}:${gid}: ${code ?? cause.message}`,
+    { hint, cause },
+  );
+}
+
+/** What an earlier start left half made. Only the holder of the lock may call it. */
+export async function removeLeftovers({ folder, temp }: DataPaths): Promise<void> {
+  await rm(temp, { force: true });
+  for (const name of await readdir(folder)) {
+    if (/^local_image\.json\.[0-9a-f]+\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
+  }
+}
+
+/**
+ * Gives a file to whoever owns the folder, so that a person can delete on the host what is theirs, and to QEMU's group.
+ * Not root: to this user alone. Where the file system or a user namespace forbids it, requireWritable has the last word.
+ */
+export async function own(path: string, folder: string, users: Users): Promise<void> {
+  if (users.asRoot) {
+    const { uid } = await stat(folder);
+    await orRefused(chown(path, uid, users.qemu.gid));
+    await orRefused(chmod(path, 0o660));
+  } else if ((await stat(path)).uid === process.geteuid?.()) {
+    await orRefused(chmod(path, 0o600));
+  }
+}
+
+/** Lets QEMU through a folder that is closed to it (0700); the log says so. */
+export async function openToQemu(exec: Exec, folder: string, users: Users, log: Log): Promise<void> {
+  if (await qemuCan(exec, 'x', folder, users)) return;
+  const { uid, mode } = await stat(folder);
+  await orRefused(chown(folder, uid, users.qemu.gid));
+  await orRefused(chmod(folder, (mode & 0o7777) | 0o010));
+  log.info(`${folder} was closed to QEMU: its group is now ${users.qemu.gid}, which may pass through`);
+}
+
+/** No root of the file system's (NFS), no such concept (CIFS), an id that this user namespace does not know. */
+async function orRefused(change: Promise<void>): Promise<void> {
+  await change.catch((error: NodeJS.ErrnoException) => {
+    if (!['EPERM', 'EACCES', 'EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(error.code ?? '')) throw error;
+  });
+}
+
+/** Throws DATA_UNWRITABLE when QEMU's user cannot write the overlay. */
+export async function requireWritable(exec: Exec, overlay: string, users: Users): Promise<void> {
+  if (await qemuCan(exec, 'w', overlay, users)) return;
+  throw new VirtainersError(
+    'DATA_UNWRITABLE',
+    `opening ${overlay}: QEMU (${users.qemu.uid}:${users.qemu.gid}) may not write it`,
+    { hint: `let that user pass through every folder above it, or use a named volume` },
+  );
+}
+
+/**
+ * Asks the kernel and not the mode bits, which know nothing of ACLs, parents and root squash. `test` says no with 1;
+ * where setpriv itself may not change the user (127), QEMU is not to run as another one either.
+ */
+export async function qemuCan(exec: Exec, what: 'r' | 'w' | 'x', path: string, users: Users): Promise<boolean> {
+  if (!users.asRoot) {
+    const mode = { r: constants.R_OK, w: constants.W_OK, x: constants.X_OK }[what];
+    return access(path, mode).then(
+      () => true,
+      () => false,
+    );
+  }
+  const ids = [`--reuid=${users.qemu.uid}`, `--regid=${users.qemu.gid}`, '--clear-groups'];
+  const { exitCode } = await exec('setpriv', [...ids, 'test', `-${what}`, path], { allowFailure: true });
+  return exitCode !== 1;
+}

@@ -1,0 +1,177 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Digest, Exec, Log, Spawn } from '@virtainers/core';
+import { type BaseDisk, readBase } from './base-disk.ts';
+import {
+  type DataPaths,
+  dataPaths,
+  openToQemu,
+  own,
+  prepareFolder,
+  removeLeftovers,
+  requireWritable,
+  type Users,
+} from './data-folder.ts';
+import { type DataLock, lockFile } from './lock.ts';
+import { isPersistent } from './mountinfo.ts';
+import { type Backing, createOverlay, growOverlay, publishOverlay, readOverlay } from './overlay.ts';
+import { type OverlayPlan, planOverlay } from './overlay-plan.ts';
+import { macAt, newSidecar, readSidecar, type Sidecar, type SidecarBase, writeSidecar } from './sidecar.ts';
+
+export interface OpenDiskOptions extends Users {
+  readonly imageDir: string;
+  /** Undefined: the image has no disk and none is mounted; only an overlay that stands alone will do. */
+  readonly base: BaseDisk | undefined;
+  /** Bytes. */
+  readonly diskSize: number | undefined;
+  readonly reference: string | undefined;
+  /** Who we are, for whoever finds the folder locked: the container's host name. */
+  readonly holder: string;
+  /** The text of /proc/self/mountinfo. */
+  readonly mountinfo: string;
+  readonly log: Log;
+  /** Called between the steps, with the name of the one that is done. */
+  readonly onStep?: ((step: string) => void | Promise<void>) | undefined;
+}
+
+/** What a start of this data folder may remember for the next. */
+export interface Facts {
+  readonly instanceId?: string;
+  readonly generatedPassword?: string;
+}
+
+export interface OpenDisk extends Facts {
+  /** The qcow2 that the guest writes. */
+  readonly overlay: string;
+  /** Bytes. */
+  readonly virtualSize: number;
+  /** It was made just now. */
+  readonly created: boolean;
+  /** Of the domain. */
+  readonly uuid: string;
+  readonly volumeId: string;
+  /** Stable for the folder's life. */
+  readonly macs: readonly string[];
+  macAt(index: number): string;
+  /** What lies under the overlay, to be given to libvirt explicitly; undefined: nothing. */
+  readonly backing: Backing | undefined;
+  readonly base: { readonly sha256: Digest; readonly size: number; readonly virtualSize: number } | undefined;
+  /** The folder outlives the container. */
+  readonly persistent: boolean;
+  readonly warnings: readonly string[];
+  /** Writes facts into the sidecar. */
+  remember(facts: Facts): Promise<void>;
+  /** Resolves when the lock is gone before release(). */
+  readonly lockLost: Promise<void>;
+  release(): Promise<void>;
+}
+
+/**
+ * Opens the data folder for one virtual machine: locks it, checks its overlay against the base, makes or grows the
+ * overlay. Nothing but the lock file is written before every check has passed. Killed between any two steps, the next
+ * call finds a folder that it can open. Throws DATA_UNWRITABLE, DATA_IN_USE, BASE_MISMATCH, DISK_REFUSED, CONFIG_INVALID.
+ */
+export async function openDisk(exec: Exec, spawn: Spawn, options: OpenDiskOptions): Promise<OpenDisk> {
+  const paths = dataPaths(options.imageDir);
+  await prepareFolder(paths);
+  const lock = await lockFile(spawn, paths.lock, options.holder);
+  try {
+    return await openLocked(exec, options, paths, lock);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths, lock: DataLock): Promise<OpenDisk> {
+  const sidecar = await readSidecar(paths.sidecar);
+  const header = await readOverlay(paths.overlay);
+  const base = options.base && (await readBase(exec, options.base, sidecar, options));
+  const plan = planOverlay({ path: paths.overlay, header, sidecar, base, diskSize: options.diskSize });
+  await options.onStep?.('checked');
+  await removeLeftovers(paths);
+  if (options.asRoot) await openToQemu(exec, paths.folder, options, options.log);
+  await own(paths.lock, paths.folder, options);
+  const backing = plan.base && base ? { path: base.path, format: base.format } : undefined;
+  const kept = await keepSidecar(plan, sidecar, paths, options);
+  await carryOut(exec, plan, backing, paths, options);
+  await requireWritable(exec, paths.overlay, options);
+  return describe(plan, backing, kept, lock, paths, options);
+}
+
+/**
+ * The sidecar comes before the overlay: alone it binds nothing, and the next start begins anew; an overlay alone
+ * would have lost its base.
+ */
+async function keepSidecar(
+  plan: OverlayPlan,
+  sidecar: Sidecar | undefined,
+  paths: DataPaths,
+  options: OpenDiskOptions,
+): Promise<Sidecar> {
+  const fresh = plan.action === 'create' || !sidecar;
+  const reference = options.reference ?? (fresh ? undefined : sidecar.reference);
+  const next = fresh
+    ? newSidecar(plan.base, reference)
+    : { ...sidecar, base: plan.base, ...(reference === undefined ? {} : { reference }) };
+  if (!isDeepStrictEqual(next, sidecar)) await writeSidecar(paths.sidecar, next);
+  await own(paths.sidecar, paths.folder, options);
+  await options.onStep?.('sidecar');
+  return next;
+}
+
+async function carryOut(
+  exec: Exec,
+  plan: OverlayPlan,
+  backing: Backing | undefined,
+  paths: DataPaths,
+  options: OpenDiskOptions,
+): Promise<void> {
+  if (plan.action === 'create' && backing) {
+    await createOverlay(exec, paths.temp, backing, plan.size);
+    await own(paths.temp, paths.folder, options);
+    await options.onStep?.('overlay made');
+    await publishOverlay(paths.temp, paths.overlay);
+  } else {
+    await own(paths.overlay, paths.folder, options);
+    if (plan.action === 'use' && plan.growTo !== undefined)
+      await growOverlay(exec, paths.overlay, backing, plan.growTo);
+  }
+  await options.onStep?.('overlay');
+}
+
+function describe(
+  plan: OverlayPlan,
+  backing: Backing | undefined,
+  sidecar: Sidecar,
+  lock: DataLock,
+  paths: DataPaths,
+  options: OpenDiskOptions,
+): OpenDisk {
+  let current = sidecar;
+  return {
+    overlay: paths.overlay,
+    virtualSize: plan.size,
+    created: plan.action === 'create',
+    uuid: sidecar.uuid,
+    volumeId: sidecar.volumeId,
+    macs: sidecar.macs,
+    macAt: (index) => macAt(sidecar, index),
+    backing,
+    base: plan.base ? identity(plan.base) : undefined,
+    persistent: isPersistent(options.mountinfo, paths.folder),
+    warnings: plan.warnings,
+    ...(sidecar.instanceId === undefined ? {} : { instanceId: sidecar.instanceId }),
+    ...(sidecar.generatedPassword === undefined ? {} : { generatedPassword: sidecar.generatedPassword }),
+    remember: async (facts) => {
+      current = { ...current, ...facts };
+      await writeSidecar(paths.sidecar, current);
+      await own(paths.sidecar, paths.folder, options);
+    },
+    lockLost: lock.lost,
+    release: () => lock.release(),
+  };
+}
+
+function identity({ sha256, size, virtualSize }: SidecarBase): { sha256: Digest; size: number; virtualSize: number } {
+  return { sha256, size, virtualSize };
+}

@@ -1,0 +1,102 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { VirtainersError, writeFileAtomically } from '@virtainers/core';
+import { z } from 'zod';
+
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/) as z.ZodType<`sha256:${string}`>;
+
+const baseSchema = z.looseObject({
+  /** Of the base disk's bytes: its identity. */
+  sha256: digest,
+  size: z.int().positive(),
+  virtualSize: z.int().positive(),
+  format: z.enum(['qcow2', 'raw', 'vmdk', 'vhdx', 'vdi']),
+  /** As written in the overlay's header. Never followed, only compared. */
+  path: z.string(),
+  /** Of a mounted base, when it was hashed: the same facts mean the same bytes. Decimal numbers; times in ns. */
+  seen: z.looseObject({ inode: z.string(), size: z.string(), mtime: z.string(), ctime: z.string() }).optional(),
+});
+
+/** local_image.json: what belongs to an overlay for its life. */
+const sidecarSchema = z.looseObject({
+  formatVersion: z.literal(1),
+  /** Of this data folder. Secret from the guest: it salts the instance-id. */
+  volumeId: z.uuid(),
+  /** Of the libvirt domain. */
+  uuid: z.uuid(),
+  macs: z.array(z.string().regex(/^52:54:00(:[0-9a-f]{2}){3}$/)).min(1),
+  /** Null: the overlay stands alone. */
+  base: baseSchema.nullable(),
+  /** The image's, as the caller of the container named it. */
+  reference: z.string().optional(),
+  /** The seed's, at the last start. */
+  instanceId: z.string().optional(),
+  /** The random one that the seed sets while nothing else lets anybody in. */
+  generatedPassword: z.string().optional(),
+});
+
+export type Sidecar = z.infer<typeof sidecarSchema>;
+export type SidecarBase = z.infer<typeof baseSchema>;
+
+const MACS = 8;
+
+/** Undefined when there is none. Throws DISK_REFUSED for one that this version cannot understand. */
+export async function readSidecar(path: string): Promise<Sidecar | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new VirtainersError('DATA_UNWRITABLE', `reading ${path}: ${error.message}`, { cause: error });
+  });
+  return text === undefined ? undefined : parseSidecar(text, path);
+}
+
+export function parseSidecar(text: string, where: string): Sidecar {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new VirtainersError('DISK_REFUSED', `reading ${where}: not JSON`, { cause, hint: MOVE_AWAY });
+  }
+  const version = (json as { formatVersion?: unknown } | null)?.formatVersion;
+  if (typeof version === 'number' && version > 1) {
+    throw new VirtainersError('DISK_REFUSED', `reading ${where}: format version ${version}; this runtime knows 1`, {
+      hint: 'run this data folder with the newer virtainers that wrote it',
+    });
+  }
+  const parsed = sidecarSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new VirtainersError('DISK_REFUSED', `reading ${where}:\n${z.prettifyError(parsed.error)}`, {
+    cause: parsed.error,
+    hint: MOVE_AWAY,
+  });
+}
+
+const MOVE_AWAY = 'restore the file; without it nothing says which base disk the overlay beside it was made on';
+
+export async function writeSidecar(path: string, sidecar: Sidecar): Promise<void> {
+  await writeFileAtomically(path, `${JSON.stringify(sidecar, undefined, 2)}\n`, 0o600);
+}
+
+/** A new identity. */
+export function newSidecar(base: SidecarBase | null, reference: string | undefined): Sidecar {
+  const uuid = randomUUID();
+  return {
+    formatVersion: 1,
+    volumeId: randomUUID(),
+    uuid,
+    macs: Array.from({ length: MACS }, (_, index) => deriveMac(uuid, index)),
+    base,
+    ...(reference === undefined ? {} : { reference }),
+  };
+}
+
+/** The `index`th network card's address: the recorded one, and beyond those one that follows from the UUID. */
+export function macAt(sidecar: Pick<Sidecar, 'uuid' | 'macs'>, index: number): string {
+  return sidecar.macs[index] ?? deriveMac(sidecar.uuid, index);
+}
+
+/** 52:54:00 is QEMU's and locally administered. The last byte counts, so that no two cards of a machine are alike. */
+function deriveMac(uuid: string, index: number): string {
+  const hash = createHash('sha256').update(uuid).digest();
+  const bytes = [hash[0] ?? 0, hash[1] ?? 0, ((hash[2] ?? 0) + index) % 256];
+  return `52:54:00:${bytes.map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`;
+}

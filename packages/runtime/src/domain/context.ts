@@ -1,0 +1,55 @@
+import { compileTemplate } from '@virtainers/core';
+
+/** Everything the domain template is filled with. Plain values; whoever owns the disk or the network makes them. */
+export interface DomainContext {
+  readonly name: string;
+  readonly uuid: string;
+  readonly title: string;
+  readonly osId: string;
+  /** Path of the QEMU that libvirt is to run. */
+  readonly emulator: string;
+  readonly accelerator: 'kvm' | 'tcg';
+  readonly ramMiB: number;
+  readonly cpus: number;
+  readonly disks: readonly DomainDisk[];
+  readonly interfaces: readonly DomainInterface[];
+  readonly consoleLog: string;
+  readonly qemuArgs: readonly string[];
+}
+
+export interface DomainDisk {
+  readonly path: string;
+  readonly format: string;
+  /** vda, vdb, ... */
+  readonly target: string;
+  readonly readonly: boolean;
+  /** From the overlay's own backing to the base, so that libvirt opens nothing on a header's word. */
+  readonly backing: readonly { readonly path: string; readonly format: string }[];
+}
+
+export interface DomainInterface {
+  readonly kind: 'tap' | 'user';
+  readonly mac: string;
+  /** Of a tap that exists already. */
+  readonly device?: string | undefined;
+  readonly mtu?: number | undefined;
+}
+
+/** The domain's XML from templates/domain/domain.xml.hbs (given as text). */
+export function renderDomain(template: string, context: DomainContext): string {
+  return compileTemplate(template)({
+    ...context,
+    kvm: context.accelerator === 'kvm',
+    disks: context.disks.map((disk) => ({ ...disk, chain: renderChain(disk.backing) })),
+    interfaces: context.interfaces.map((nic) => ({ ...nic, tap: nic.kind === 'tap', mtu: nic.mtu ?? false })),
+    passthrough: context.qemuArgs.length > 0,
+  });
+}
+
+/** Nested backingStore elements, which a template without recursion cannot write; the last one is empty: the chain ends. */
+function renderChain(backing: DomainDisk['backing']): string {
+  const element = compileTemplate(
+    "<backingStore type='file'><format type='{{format}}'/><source file='{{path}}'/>{{{inner}}}</backingStore>",
+  );
+  return backing.reduceRight((inner, { path, format }) => element({ path, format, inner }), '<backingStore/>');
+}

@@ -1,0 +1,31 @@
+/** What a domain tells us, of what virsh prints as `event 'lifecycle' for domain 'vm': Stopped Shutdown`. */
+export type DomainEvent =
+  | { readonly type: 'stopped'; readonly reason: StopReason }
+  | { readonly type: 'panicked' }
+  | { readonly type: 'rebooted' }
+  | { readonly type: 'agent'; readonly connected: boolean };
+
+/** shutdown: the guest powered off; destroyed: somebody pulled the plug; crashed: panic or QEMU's death; failed: QEMU could not go on. */
+export type StopReason = 'shutdown' | 'destroyed' | 'crashed' | 'saved' | 'failed';
+
+const REASONS: Readonly<Record<string, StopReason>> = {
+  Shutdown: 'shutdown',
+  Destroyed: 'destroyed',
+  Crashed: 'crashed',
+  Saved: 'saved',
+  Failed: 'failed',
+};
+
+/** One line of `virsh event`; undefined where it does not matter here. */
+export function parseDomainEvent(line: string, domain: string): DomainEvent | undefined {
+  const match = /^event '([a-z-]+)' for domain '(.*?)'(?:: (.*))?$/.exec(line.trim());
+  if (!match || match[2] !== domain) return undefined;
+  const [, kind, , detail = ''] = match;
+  if (kind === 'reboot') return { type: 'rebooted' };
+  if (kind === 'agent-lifecycle') return { type: 'agent', connected: detail.includes("state: 'connected'") };
+  if (kind !== 'lifecycle') return undefined;
+  const [what = '', why = ''] = detail.split(' ');
+  if (what === 'Crashed') return { type: 'panicked' };
+  if (what === 'Stopped') return { type: 'stopped', reason: REASONS[why] ?? 'failed' };
+  return undefined;
+}

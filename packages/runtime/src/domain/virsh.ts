@@ -1,0 +1,73 @@
+import { type Child, type Exec, type Spawn, VirtainersError } from '@virtainers/core';
+import { type LiveDomain, parseLiveDomain } from './xml.ts';
+
+export type ShutdownMode = 'agent' | 'acpi';
+
+/** libvirt, one verb a function; every call is one virsh. */
+export interface Virsh {
+  /** Starts a transient domain from the XML in a file; returns when QEMU runs guest code. */
+  create(file: string): Promise<void>;
+  read(): Promise<LiveDomain>;
+  /** As virsh prints it: `running (booted)`, or undefined when there is no such domain. */
+  state(): Promise<string | undefined>;
+  /** Asks the guest; whether it listens is seen by events. False: there was nobody to ask. */
+  shutdown(mode: ShutdownMode): Promise<boolean>;
+  destroy(): Promise<void>;
+  /** Freezes and thaws every file system, which writes out all that is dirty. False: no agent, or it could not. */
+  flush(timeoutMs: number): Promise<boolean>;
+  /** A guest agent command, its `return`; undefined when it failed (QEMU, qga/qapi-schema.json). */
+  agent(command: string, args?: object): Promise<unknown>;
+  /** A monitor command for people; what it printed. */
+  monitor(command: string): Promise<string>;
+  /** Every event of every domain, a line each, until it is killed. */
+  events(): Child;
+}
+
+export function makeVirsh(
+  exec: Exec,
+  spawn: Spawn,
+  options: { uri: string; domain: string; env: Readonly<Record<string, string>> },
+): Virsh {
+  const { domain, env } = options;
+  const base = ['--quiet', '--connect', options.uri];
+  const run = (args: readonly string[], timeoutMs = 60_000) => exec('virsh', [...base, ...args], { env, timeoutMs });
+  const attempt = (args: readonly string[], timeoutMs = 60_000) =>
+    run(args, timeoutMs).then(
+      ({ stdout }) => stdout,
+      (error: unknown) => {
+        if (error instanceof VirtainersError) return undefined;
+        throw error;
+      },
+    );
+  return {
+    async create(file) {
+      await run(['create', file], 120_000);
+    },
+    async read() {
+      return parseLiveDomain((await run(['dumpxml', domain])).stdout);
+    },
+    async state() {
+      return (await attempt(['domstate', '--reason', domain]))?.trim();
+    },
+    async shutdown(mode) {
+      return (await attempt(['shutdown', domain, '--mode', mode], 10_000)) !== undefined;
+    },
+    async destroy() {
+      await attempt(['destroy', domain]);
+    },
+    async flush(timeoutMs) {
+      const frozen = await attempt(['domfsfreeze', domain], timeoutMs);
+      const thawed = await attempt(['domfsthaw', domain], 10_000);
+      return frozen !== undefined && thawed !== undefined;
+    },
+    async agent(command, args) {
+      const request = JSON.stringify(args === undefined ? { execute: command } : { execute: command, arguments: args });
+      const text = await attempt(['qemu-agent-command', '--timeout', '5', domain, request], 10_000);
+      return text === undefined ? undefined : (JSON.parse(text) as { return: unknown }).return;
+    },
+    async monitor(command) {
+      return (await run(['qemu-monitor-command', domain, '--hmp', command])).stdout.trim();
+    },
+    events: () => spawn('virsh', [...base, 'event', '--all', '--loop'], { env, detached: true }),
+  };
+}

@@ -1,0 +1,30 @@
+import { IN_IMAGE, VirtainersError } from '@virtainers/core';
+import { findMountedImage } from '../disk/base-disk.ts';
+import { type OpenDisk, openDisk } from '../disk/open-disk.ts';
+import type { Deps } from './deps.ts';
+
+/** The data folder, opened over the baked disk, or in a generic image over the one mounted at /image. */
+export async function openGuestDisk(deps: Deps): Promise<OpenDisk> {
+  const { exec, spawn, log, config, machine, facts, driver, hostname } = deps;
+  return openDisk(exec, spawn, {
+    imageDir: config.imageDir,
+    base: machine.disk
+      ? { kind: 'baked', path: IN_IMAGE.disk, ...machine.disk }
+      : { kind: 'mounted', path: await mountedImage() },
+    diskSize: config.diskSize,
+    qemu: { uid: driver.uid, gid: driver.gid },
+    asRoot: facts.uid === 0,
+    reference: config.reference,
+    holder: hostname,
+    mountinfo: facts.mountinfo,
+    log,
+  });
+}
+
+async function mountedImage(): Promise<string> {
+  const path = await findMountedImage();
+  if (path !== undefined) return path;
+  throw new VirtainersError('CONFIG_INVALID', 'this image has no disk of its own, and none is mounted at /image', {
+    hint: 'mount a cloud image: -v /path/to/disk.qcow2:/image:ro',
+  });
+}

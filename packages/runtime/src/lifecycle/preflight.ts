@@ -1,0 +1,28 @@
+import { VirtainersError } from '@virtainers/core';
+import type { ContainerFacts } from '../container/facts.ts';
+import type { NetworkMeans } from '../network/choose.ts';
+
+/** libvirt's system driver changes user, takes capabilities from QEMU and hands files over. */
+const ROOT_NEEDS = ['CHOWN', 'SETUID', 'SETGID', 'SETPCAP', 'KILL', 'FOWNER'];
+
+/** What no mode can do without. Throws CAPABILITY_MISSING. */
+export function requireContainer(facts: ContainerFacts): void {
+  if (facts.uid !== 0) return;
+  const missing = ROOT_NEEDS.filter((name) => !facts.capabilities.has(name));
+  if (missing.length === 0) return;
+  throw new VirtainersError(
+    'CAPABILITY_MISSING',
+    `root in this container lacks ${missing.map((name) => `CAP_${name}`).join(', ')}, without which libvirt cannot run QEMU as its own user`,
+    { hint: 'add --user 107:107, which needs no capability, or do not drop them' },
+  );
+}
+
+export function networkMeans(facts: ContainerFacts): NetworkMeans {
+  return {
+    root: facts.uid === 0,
+    netAdmin: facts.capabilities.has('NET_ADMIN'),
+    tun: facts.tun?.openable ?? false,
+    hostNetwork: facts.hostNetwork,
+    ipv4Forwarding: facts.ipv4Forwarding,
+  };
+}

@@ -1,0 +1,37 @@
+import { formatSize, type Log } from '@virtainers/core';
+import type { AcceleratorChoice } from '../accelerator/choose.ts';
+import type { NetworkChoice } from '../network/choose.ts';
+import type { NetworkPlan } from '../network/mode.ts';
+import type { Deps } from './deps.ts';
+
+/** The first lines of the log: what was chosen, why, and what would give more. */
+export function reportMachine(log: Log, { machine, config, facts, driver }: Deps): void {
+  const disk = machine.disk
+    ? `disk of ${formatSize(config.diskSize ?? machine.disk.virtualSize)}`
+    : 'the disk at /image';
+  log.info(`${machine.name}: ${config.cpus} CPU, ${config.ramMiB} MiB, ${disk}`);
+  const who = driver.kind === 'system' ? 'root, QEMU as 107:107' : `user ${facts.uid}:${facts.gid}`;
+  log.info(`libvirt: ${driver.kind} driver (${who})`);
+  for (const warning of config.warnings) log.warn(warning);
+}
+
+export function reportAccelerator(log: Log, { kind, reason }: AcceleratorChoice): void {
+  log.info(`accelerator: ${kind} (${reason})`);
+}
+
+export function reportNetwork(log: Log, choice: NetworkChoice, plan: NetworkPlan): void {
+  log.info(`network: ${choice.mode} (${choice.reason})`);
+  for (const loss of plan.losses) log.warn(loss);
+  const where = plan.addresses.join(', ');
+  if (choice.mode === 'nat' && where) log.info(`the guest answers on ${where}`);
+  if (plan.forwards.length > 0) {
+    const ports = plan.forwards.map(({ port, protocol }) => `${port}/${protocol}`).join(', ');
+    log.info(`the guest answers on ${where || "the container's address"}, ports ${ports}`);
+  }
+}
+
+export function reportData(log: Log, imageDir: string, persistent: boolean): void {
+  if (persistent) log.info(`data: ${imageDir} is a volume; it outlives the container`);
+  else
+    log.warn(`data: ${imageDir} is no volume: what the guest writes dies with the container; add -v NAME:${imageDir}`);
+}

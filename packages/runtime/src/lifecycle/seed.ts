@@ -1,0 +1,55 @@
+import { constants } from 'node:fs';
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileReaders, INPUT_PATHS, readInputs } from '../cloud-init/inputs.ts';
+import { randomPassword } from '../cloud-init/password.ts';
+import { planSeed } from '../cloud-init/seed.ts';
+import { seedPath, writeSeed } from '../cloud-init/write-seed.ts';
+import type { OpenDisk } from '../disk/open-disk.ts';
+import type { Deps } from './deps.ts';
+import { guestHostname } from './hostname.ts';
+
+export const READY_PORT = 'io.virtainers.ready.0';
+
+/** Reads the person's inputs, writes the seed and remembers what a later start must know. Gives the ISO's path. */
+export async function makeSeed(
+  { exec, log, config, driver, hostname, templates }: Deps,
+  disk: OpenDisk,
+): Promise<string> {
+  const inputs = await readInputs(INPUT_PATHS, fileReaders);
+  const text = (name: string) => readFile(join(templates, 'cloud-init', name), 'utf8');
+  const plan = planSeed({
+    ...inputs,
+    password: config.password,
+    rememberedPassword: disk.generatedPassword,
+    hostname: guestHostname(hostname, config.vmName),
+    volumeId: disk.volumeId,
+    readyPort: READY_PORT,
+    network: undefined,
+    random: randomPassword,
+    templates: {
+      userData: await text('user-data.hbs'),
+      metaData: await text('meta-data.hbs'),
+      vendorData: await text('vendor-data.hbs'),
+    },
+  });
+  for (const warning of plan.warnings) log.warn(warning);
+  if (plan.kind === 'iso') return plan.isoPath;
+  if (plan.generatedPassword !== undefined) {
+    log.info(`no key, user-data or password was given: log in with the one-time password ${plan.generatedPassword}`);
+  }
+  await disk.remember({
+    instanceId: plan.instanceId,
+    ...(plan.generatedPassword === undefined ? {} : { generatedPassword: plan.generatedPassword }),
+  });
+  const path = await seedPath(config.cloudInitDisk, isWritable);
+  await writeSeed(exec, plan, path, driver.kind === 'system' ? { uid: driver.uid, gid: driver.gid } : undefined);
+  return path;
+}
+
+async function isWritable(folder: string): Promise<boolean> {
+  return access(folder, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+}

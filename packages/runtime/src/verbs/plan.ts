@@ -1,0 +1,44 @@
+import { makeLog } from '@virtainers/core';
+import { chooseAccelerator } from '../accelerator/choose.ts';
+import { isPersistent } from '../disk/mountinfo.ts';
+import type { Deps } from '../lifecycle/deps.ts';
+import { domainXml } from '../lifecycle/domain.ts';
+import { planGuestNetwork } from '../lifecycle/network.ts';
+import { requireContainer } from '../lifecycle/preflight.ts';
+import { reportAccelerator, reportData, reportMachine, reportNetwork } from '../lifecycle/report.ts';
+import { readSnapshot } from '../network/snapshot.ts';
+
+type Out = (text: string) => void;
+
+/** Shown in place of what only a start makes: the UUID and the MAC are the data folder's. */
+const SAMPLE = { uuid: '00000000-0000-4000-8000-000000000000', mac: '52:54:00:00:00:00' };
+
+/** The domain's XML as it would be now; nothing is started or written. KVM is not tried, so `auto` shows TCG. */
+export async function printXml(deps: Deps, out: Out): Promise<number> {
+  const snapshot = await readSnapshot(deps.exec, deps.hostname);
+  const { plan } = planGuestNetwork(deps, snapshot, () => SAMPLE.mac);
+  const xml = await domainXml(deps, {
+    uuid: SAMPLE.uuid,
+    accelerator: deps.config.accel === 'kvm' ? 'kvm' : 'tcg',
+    overlay: `${deps.config.imageDir}/local_image.qcow2`,
+    backing: undefined,
+    seed: deps.config.cloudInitDisk ?? '/cloud_init.iso',
+    network: plan,
+  });
+  out(xml.trimEnd());
+  return 0;
+}
+
+/** What this container allows and what is missing, in the words of the first lines of a start. */
+export async function checkContainer(deps: Deps, out: Out): Promise<number> {
+  const log = makeLog(out);
+  reportMachine(log, deps);
+  requireContainer(deps.facts);
+  const snapshot = await readSnapshot(deps.exec, deps.hostname);
+  const { choice, plan } = planGuestNetwork(deps, snapshot, () => SAMPLE.mac);
+  reportNetwork(log, choice, plan);
+  if (deps.facts.kvm) log.info('accelerator: /dev/kvm is there; a start tries whether code runs in it');
+  else reportAccelerator(log, chooseAccelerator(deps.config.accel, undefined, undefined));
+  reportData(log, deps.config.imageDir, isPersistent(deps.facts.mountinfo, deps.config.imageDir));
+  return 0;
+}
