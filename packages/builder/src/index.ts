@@ -1,1 +1,12 @@
-export * from './context.ts';
+export type { BakeOptions, BakeResult } from './bake.ts';
+export { bake } from './bake.ts';
+export type { CatalogueRow } from './catalogue.ts';
+export { listCatalogue } from './catalogue.ts';
+export type { BuildContext, BuildEvent } from './context.ts';
+export { findDefinition, loadDefinitions } from './definition/load.ts';
+export type { ImageDefinition } from './definition/schema.ts';
+export { DEFAULT_MAX_VIRTUAL_SIZE } from './disk/inspect.ts';
+export type { ImageFacts } from './inspect.ts';
+export { inspectImage } from './inspect.ts';
+export type { Engine } from './sink/engine.ts';
+export type { SinkResult } from './sink/sink.ts';

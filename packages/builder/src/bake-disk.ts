@@ -1,0 +1,80 @@
+import { stat } from 'node:fs/promises';
+import { VirtainersError } from '@virtainers/core';
+import type { BuildContext } from './context.ts';
+import { findDefinition } from './definition/load.ts';
+import type { ImageDefinition } from './definition/schema.ts';
+import { type ForeignDisk, prepareForeignDisk } from './disk/foreign-disk.ts';
+import { DEFAULT_MAX_VIRTUAL_SIZE } from './disk/inspect.ts';
+import { makePackageDisk, type PackageDisk } from './disk/package-disk.ts';
+import type { QemuTool } from './disk/qemu-tool.ts';
+import type { LockOptions } from './root/locked-packages.ts';
+import type { ToolRoot } from './root/tool-root.ts';
+import { looksLikeOrigin, type Origin, parseOrigin } from './source/locate.ts';
+import { openOrigin } from './source/origin-file.ts';
+import { parseSums } from './source/sums.ts';
+
+/** What is to be baked: a definition, or somebody's disk. */
+export type Subject = { readonly kind: 'definition'; readonly definition: ImageDefinition } | Origin;
+
+/** The disk of an image and where it came from. */
+export interface BakedDisk {
+  readonly disk: PackageDisk | undefined;
+  readonly sourceDigest: string | undefined;
+  readonly convertedBy: string | undefined;
+}
+
+export interface DiskOptions {
+  readonly sha256?: string | undefined;
+  readonly sha512?: string | undefined;
+  readonly allowUnverified?: boolean | undefined;
+  readonly maxVirtualSize?: number | undefined;
+  readonly size?: number | undefined;
+}
+
+/** A catalogue's name wins over a file of the same name in this folder; a path has a `/` in it. IMAGE_UNKNOWN. */
+export async function resolveSubject(source: string, definitions: readonly ImageDefinition[]): Promise<Subject> {
+  if (looksLikeOrigin(source)) return parseOrigin(source);
+  const known = definitions.some(({ name, aliases }) => name === source || aliases.includes(source));
+  if (!known && (await stat(source).catch(() => undefined))?.isFile()) return parseOrigin(source);
+  return { kind: 'definition', definition: findDefinition(definitions, source) };
+}
+
+/** ARGUMENTS_BAD for options that say nothing about a disk made here. */
+export function checkDiskOptions(subject: Subject, options: DiskOptions): void {
+  if (subject.kind !== 'definition') return;
+  const { sha256, sha512, size } = options;
+  const given = Object.entries({ sha256, sha512, size }).filter(([, value]) => value !== undefined);
+  if (given.length === 0) return;
+  const names = given.map(([name]) => `--${name}`).join(', ');
+  throw new VirtainersError(
+    'ARGUMENTS_BAD',
+    `${names}: only for a path or a URL; ${subject.definition.name} is in the catalogue`,
+  );
+}
+
+/** A disk made from packages needs the tool root; somebody's disk any qemu-img. */
+export async function bakeDisk(
+  ctx: BuildContext,
+  subject: Subject,
+  needs: { tools: () => Promise<ToolRoot>; qemu: () => Promise<QemuTool>; locks: LockOptions },
+  options: DiskOptions,
+): Promise<BakedDisk> {
+  if (subject.kind !== 'definition') return foreign(await foreignDisk(ctx, subject, await needs.qemu(), options));
+  const { definition } = subject;
+  const none = { sourceDigest: undefined, convertedBy: undefined };
+  if (definition.kind === 'generic') return { disk: undefined, ...none };
+  return { disk: await makePackageDisk(ctx, definition, await needs.tools(), needs.locks), ...none };
+}
+
+async function foreignDisk(ctx: BuildContext, origin: Origin, qemu: QemuTool, options: DiskOptions) {
+  const maxVirtualSize = options.maxVirtualSize ?? DEFAULT_MAX_VIRTUAL_SIZE;
+  const sums = parseSums({ sha256: options.sha256, sha512: options.sha512 });
+  const allowUnverified = options.allowUnverified ?? false;
+  const file = await openOrigin(ctx, origin, { sums, allowUnverified, maxSize: maxVirtualSize });
+  const disk = await prepareForeignDisk(ctx, file, qemu, { name: origin.label, maxVirtualSize, size: options.size });
+  return { disk, digest: file.digest };
+}
+
+function foreign({ disk, digest }: { disk: ForeignDisk; digest: string }): BakedDisk {
+  return { disk, sourceDigest: digest, convertedBy: disk.convertedBy };
+}

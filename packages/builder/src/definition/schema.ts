@@ -1,0 +1,86 @@
+import { parseSize } from '@virtainers/core';
+import { z } from 'zod';
+
+const packageName = z.string().regex(/^[a-z0-9][a-z0-9.+-]*$/, 'a Debian package name');
+const imageName = z.string().regex(/^[a-z0-9][a-z0-9._-]*(:[a-z0-9][a-z0-9._-]*)?$/, 'a name such as debian:13-packages');
+const reason = z.string().min(10);
+/** Relative to the root: `*` and `?` within a name, `{a,b}` for either. */
+const glob = z.string().regex(/^[^/].*[^/]$/);
+
+/** Where packages come from: a Debian suite with its updates and security fixes. */
+const archive = {
+  suite: z.string().regex(/^[a-z][a-z0-9-]*$/),
+  /** What stands before `/debian` and `/debian-security`. */
+  mirror: z.url({ protocol: /^https?$/ }).default('http://deb.debian.org'),
+  packages: z.array(packageName).min(1),
+};
+
+const image = {
+  name: imageName,
+  aliases: z.array(imageName).default([]),
+  title: z.string().min(1),
+  homepage: z.url().optional(),
+  license: z.string().optional(),
+  endOfLife: z.iso.date().optional(),
+  arch: z.enum(['amd64']).default('amd64'),
+  osinfo: z.string().regex(/^[a-z0-9.-]+$/),
+  user: z.string().regex(/^[a-z_][a-z0-9_-]*$/),
+  firmware: z.enum(['bios']).default('bios'),
+  minRamMiB: z.int().positive().optional(),
+  ports: z.array(z.int().min(1).max(65535)).default([22]),
+};
+
+const size = z.string().transform((text, context) => {
+  const bytes = parseSize(text);
+  if (bytes !== undefined && bytes % MIB === 0 && bytes >= 2048 * MIB) return bytes;
+  context.addIssue({ code: 'custom', message: 'a size of whole MiB, at least 2G, such as 10G' });
+  return z.NEVER;
+});
+
+const MIB = 1024 * 1024;
+
+const packagesSchema = z.strictObject({
+  kind: z.literal('packages'),
+  ...image,
+  ...archive,
+  /** Virtual size of the disk, in bytes once parsed. */
+  size,
+  /** Added to the kernel command line. */
+  kernelArguments: z.array(z.string().regex(/^[\w.,=:/-]+$/)).default([]),
+  /** systemd units that are never started, and why. */
+  masked: z.array(z.strictObject({ because: reason, units: z.array(z.string().min(1)) })).default([]),
+});
+
+const genericSchema = z.strictObject({ kind: z.literal('generic'), ...image });
+
+const rootSchema = z.strictObject({
+  kind: z.literal('root'),
+  name: imageName,
+  title: z.string().min(1),
+  ...archive,
+  /** Packages that the others ask for and that nothing in the root uses. */
+  without: z.array(z.strictObject({ because: reason, packages: z.array(packageName) })).default([]),
+  /** Paths (globs; a folder means all in it) that are left out. */
+  drop: z.array(z.strictObject({ because: reason, paths: z.array(glob) })).default([]),
+  /** Paths that stay all the same. */
+  keep: z.array(glob).default([]),
+});
+
+/** What a file in images/ may say. */
+export const definitionSchema = z.discriminatedUnion('kind', [packagesSchema, genericSchema, rootSchema]);
+
+/** `stem` is the file's name without `.yaml`: what its lock file is called. */
+interface FromFile {
+  readonly path: string;
+  readonly stem: string;
+}
+
+/** A disk made from a distro's packages. */
+export type PackagesDefinition = z.infer<typeof packagesSchema> & FromFile;
+/** An image without a disk: its user mounts one at /image. */
+export type GenericDefinition = z.infer<typeof genericSchema> & FromFile;
+/** The runtime root or the tool root. */
+export type RootDefinition = z.infer<typeof rootSchema> & FromFile;
+/** What `virtainers catalog` lists and `bake` takes. */
+export type ImageDefinition = PackagesDefinition | GenericDefinition;
+export type Definition = ImageDefinition | RootDefinition;

@@ -1,0 +1,98 @@
+import type { PackagesDefinition } from '../definition/schema.ts';
+import type { TarFile } from '../root/canonical-tar.ts';
+import { grubConfig, grubDefaults } from './grub.ts';
+
+/** The last console is /dev/console, where systemd and cloud-init write (kernel, admin-guide/serial-console.rst). */
+const CONSOLES = ['console=tty0', 'console=ttyS0,115200'];
+
+/** What a driver in the initramfs may have to find the root on, whatever the VM's bus is. */
+const INITRAMFS_MODULES = ['virtio_pci', 'virtio_blk', 'virtio_scsi', 'sd_mod', 'nvme', 'ext4', 'crc32c_generic', 'crc32c_intel'];
+
+/** Laid into the root before the first package, because configuring packages reads it. */
+export function filesBeforePackages(rootUuid: string): TarFile[] {
+  const merged = ['bin', 'sbin', 'lib', 'lib64'].flatMap((name): TarFile[] => [
+    { path: `usr/${name}`, type: 'directory' },
+    { path: name, type: 'symlink', content: `usr/${name}` },
+  ]);
+  return [
+    { path: 'usr', type: 'directory' },
+    ...merged,
+    ...['etc', 'etc/initramfs-tools', 'etc/initramfs-tools/conf.d'].map(folder),
+    ...['usr/share', 'usr/share/initramfs-tools', 'usr/share/initramfs-tools/modules.d'].map(folder),
+    { path: 'etc/fstab', content: fstab(rootUuid) },
+    { path: 'etc/initramfs-tools/conf.d/virtainers', content: 'MODULES=list\nCOMPRESS=zstd\n' },
+    { path: 'usr/share/initramfs-tools/modules.d/virtainers', content: `${INITRAMFS_MODULES.join('\n')}\n` },
+  ];
+}
+
+/** Put into the finished root, or in place of what the host or mmdebstrap left there. */
+export function filesAfterPackages(definition: PackagesDefinition, rootUuid: string, modules: readonly TarFile[]): TarFile[] {
+  const kernelArguments = [...CONSOLES, ...definition.kernelArguments];
+  const masked = definition.masked.flatMap((group) => group.units);
+  return [
+    ...['dev', 'proc', 'sys', 'run', 'boot/grub', 'boot/grub/i386-pc'].map(folder),
+    ...modules.map((module) => ({ ...module, path: `boot/grub/i386-pc/${module.path}` })),
+    { path: 'boot/grub/grub.cfg', content: grubConfig(definition.title, rootUuid, kernelArguments), mode: 0o444 },
+    { path: 'etc/default/grub', content: grubDefaults(kernelArguments) },
+    { path: 'etc/fstab', content: fstab(rootUuid) },
+    { path: 'etc/hostname', content: 'localhost\n' },
+    { path: 'etc/hosts', content: '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' },
+    // Empty: made at the first boot, without what a "first boot" of systemd's would ask and set (machine-id(5)).
+    { path: 'etc/machine-id', content: '', mode: 0o444 },
+    resolver(definition),
+    ...aptSources(definition),
+    { path: 'etc/cloud/cloud.cfg.d/91_virtainers.cfg', content: CLOUD_CONFIG },
+    ...masked.map((unit): TarFile => ({ path: `etc/systemd/system/${unit}`, type: 'symlink', content: '/dev/null' })),
+  ];
+}
+
+/** Traces of the machine that made the root, secrets that every VM would share, and caches. */
+export const DROPPED = [
+  'etc/*-',
+  'etc/.pwd.lock',
+  'etc/apt/sources.list',
+  'etc/apt/sources.list.d/*',
+  'etc/ssh/ssh_host_*',
+  'root/.{bash_history,cache,wget-hsts}',
+  'var/cache/{apt/*.bin,apt/archives/*,debconf/*-old,ldconfig/aux-cache,man/*}',
+  'var/lib/apt/lists/*',
+  'var/lib/dbus/machine-id',
+  'var/lib/dpkg/*-old',
+  'var/lib/systemd/{catalog,random-seed}',
+  'var/log/{alternatives.log,bootstrap.log,btmp,dpkg.log,faillog,lastlog,wtmp,apt/*}',
+  'tmp/*',
+  'run/*',
+  'var/tmp/*',
+];
+
+const CLOUD_CONFIG = `# NoCloud is the only source there is; without others named cloud-init looks for nothing else, which takes seconds.
+datasource_list: [NoCloud, None]
+# GRUB was not installed by debconf, so there is nothing to tell it.
+grub_dpkg:
+  enabled: false
+# An RSA key takes seconds to make where the CPU is emulated, and every client of today takes the others.
+ssh_genkeytypes: [ed25519, ecdsa]
+manage_etc_hosts: true
+apt_preserve_sources_list: true
+`;
+
+function fstab(rootUuid: string): string {
+  return `UUID=${rootUuid} / ext4 rw,discard,errors=remount-ro 0 1\n`;
+}
+
+function resolver(definition: PackagesDefinition): TarFile {
+  const path = 'etc/resolv.conf';
+  if (!definition.packages.includes('systemd-resolved')) return { path, content: '' };
+  return { path, type: 'symlink', content: '../run/systemd/resolve/stub-resolv.conf' };
+}
+
+function aptSources({ suite, mirror }: PackagesDefinition): TarFile[] {
+  const stanza = (url: string, suites: string) =>
+    `Types: deb\nURIs: ${mirror}/${url}\nSuites: ${suites}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n`;
+  const content = `${stanza('debian', `${suite} ${suite}-updates`)}\n${stanza('debian-security', `${suite}-security`)}`;
+  return [{ path: 'etc/apt/sources.list.d/debian.sources', content }];
+}
+
+function folder(path: string): TarFile {
+  return { path, type: 'directory' };
+}

@@ -1,0 +1,53 @@
+import type { Machine } from '@virtainers/core';
+import { timestamp } from './image.ts';
+import { ROOT_LABEL } from './published-root.ts';
+
+/** What is known of an image beside machine.json. */
+export interface Provenance {
+  readonly title: string;
+  /** Seconds since 1970. */
+  readonly created: number;
+  readonly license: string | undefined;
+  readonly homepage: string | undefined;
+  /** diffID of the runtime root. */
+  readonly root: string;
+  /** Where the disk came from, as far as it may be published, and the digest of that file. */
+  readonly source: string;
+  readonly sourceDigest: string | undefined;
+  /** Version of the qemu-img that wrote the disk; undefined where the vendor's bytes were kept. */
+  readonly convertedBy: string | undefined;
+}
+
+/** Labels say what tools need to know without pulling a layer; annotations repeat them (`load` drops those). */
+export function imageLabels(machine: Machine, provenance: Provenance): Record<string, string> {
+  const { disk } = machine;
+  const labels: Record<string, string | undefined> = {
+    'io.virtainers.arch': machine.arch,
+    'io.virtainers.disk.sha256': disk?.sha256,
+    'io.virtainers.disk.size': disk && String(disk.size),
+    'io.virtainers.disk.virtual-size': disk && String(disk.virtualSize),
+    'io.virtainers.format-version': String(machine.formatVersion),
+    'io.virtainers.name': machine.name,
+    'io.virtainers.osinfo': machine.osinfo,
+    'io.virtainers.ports': machine.ports.join(','),
+    'io.virtainers.qemu-img': provenance.convertedBy,
+    [ROOT_LABEL]: provenance.root,
+    'io.virtainers.source': provenance.source,
+    'io.virtainers.source.sha256': provenance.sourceDigest?.slice(7),
+    'io.virtainers.user': machine.user,
+    'org.opencontainers.image.created': timestamp(provenance.created),
+    'org.opencontainers.image.licenses': provenance.license,
+    'org.opencontainers.image.title': provenance.title,
+    'org.opencontainers.image.url': provenance.homepage,
+    'org.opencontainers.image.version': versionOf(machine.name),
+  };
+  return Object.fromEntries(
+    Object.entries(labels).filter((label): label is [string, string] => label[1] !== undefined),
+  );
+}
+
+/** `debian:13-packages` -> `13-packages`. */
+function versionOf(name: string): string | undefined {
+  const colon = name.indexOf(':');
+  return colon === -1 ? undefined : name.slice(colon + 1);
+}

@@ -1,0 +1,173 @@
+import { open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Digest, digestBytes, VirtainersError } from '@virtainers/core';
+import type { z } from 'zod';
+import { blobPath } from './archive.ts';
+import { DOCKER_MEDIA_TYPES, MEDIA_TYPES } from './media-types.ts';
+import {
+  configSchema,
+  type Descriptor,
+  type ImageConfig,
+  indexSchema,
+  type Manifest,
+  manifestSchema,
+} from './schema.ts';
+import { indexTar, readExactly, type TarMember } from './tar-index.ts';
+
+/** An image that somebody else may have written: its documents, each checked against its digest. */
+export interface StoredImage {
+  readonly origin: string;
+  readonly digest: Digest;
+  readonly manifest: Manifest;
+  readonly config: ImageConfig;
+  /** The name that the index gives it. */
+  readonly reference: string | undefined;
+  /** Where a blob's bytes lie; ARCHIVE_INVALID when it is not there or has another size. */
+  locate(descriptor: Descriptor): Promise<{ path: string } & TarMember>;
+}
+
+/** Where the files of a layout lie: in a folder, or inside a tar. */
+type Locate = (name: string) => Promise<({ path: string } & TarMember) | undefined>;
+
+const LARGEST_DOCUMENT = 4 * 1024 * 1024;
+const INDEX_TYPES: readonly string[] = [MEDIA_TYPES.index, DOCKER_MEDIA_TYPES.index];
+
+/** Opens an OCI image layout, unpacked or as one tar. ARCHIVE_INVALID. */
+export async function openImage(origin: string, arch = 'amd64'): Promise<StoredImage> {
+  const locate = (await stat(origin)).isDirectory() ? inFolder(origin) : inTar(origin, await indexTar(origin));
+  const index = await locate('index.json');
+  if (!index) {
+    throw invalid(
+      origin,
+      'it has no index.json',
+      `make one with: skopeo copy docker-archive:${origin} oci-archive:NEW`,
+    );
+  }
+  const top = parse(indexSchema, await readAt(index, origin), `${origin}, index.json`);
+  const chosen = await chooseManifest(top.manifests, locate, origin, arch);
+  const bytes = await readBlob(locate, chosen.descriptor, origin);
+  const manifest = parse(manifestSchema, bytes, `${origin}, manifest ${chosen.descriptor.digest}`);
+  const config = parse(configSchema, await readBlob(locate, manifest.config, origin), `${origin}, image config`);
+  if (config.rootfs.diff_ids.length !== manifest.layers.length) {
+    throw invalid(origin, `it has ${manifest.layers.length} layers but ${config.rootfs.diff_ids.length} diff ids`);
+  }
+  return {
+    origin,
+    digest: chosen.descriptor.digest,
+    manifest,
+    config,
+    reference: chosen.reference,
+    locate: (descriptor) => locateBlob(locate, descriptor, origin),
+  };
+}
+
+/** The manifest digest and reference that stand in an archive's first kilobytes; undefined when none of ours does. */
+export async function readArchiveHead(
+  path: string,
+): Promise<{ digest: Digest; reference: string | undefined } | undefined> {
+  let handle: Awaited<ReturnType<typeof open>>;
+  try {
+    handle = await open(path, 'r');
+  } catch {
+    return undefined;
+  }
+  try {
+    const head = await readExactly(handle, 0, 8192);
+    const size = Number.parseInt(head.toString('latin1', 124, 135), 8);
+    if (!head.toString('latin1', 0, 11).startsWith('index.json\0') || !(size < head.length - 512)) return undefined;
+    const [only] = indexSchema.parse(JSON.parse(head.toString('utf8', 512, 512 + size))).manifests;
+    return only && { digest: only.digest, reference: only.annotations?.['org.opencontainers.image.ref.name'] };
+  } catch {
+    return undefined;
+  } finally {
+    await handle.close();
+  }
+}
+
+interface Choice {
+  readonly descriptor: Descriptor;
+  readonly reference: string | undefined;
+}
+
+async function chooseManifest(
+  manifests: readonly Descriptor[],
+  locate: Locate,
+  origin: string,
+  arch: string,
+  depth = 0,
+): Promise<Choice> {
+  const fits = manifests.filter((one) => !one.platform || one.platform.architecture === arch);
+  const [descriptor] = fits;
+  if (!descriptor) throw invalid(origin, `it holds no image for ${arch}`);
+  if (fits.length > 1) throw invalid(origin, `it holds ${fits.length} images`, 'give an archive of one image');
+  const reference = descriptor.annotations?.['org.opencontainers.image.ref.name'];
+  if (!INDEX_TYPES.includes(descriptor.mediaType)) return { descriptor, reference };
+  if (depth > 2) throw invalid(origin, 'its indexes are nested too deeply');
+  const inner = parse(indexSchema, await readBlob(locate, descriptor, origin), `${origin}, index ${descriptor.digest}`);
+  const choice = await chooseManifest(inner.manifests, locate, origin, arch, depth + 1);
+  return { descriptor: choice.descriptor, reference: reference ?? choice.reference };
+}
+
+function inFolder(folder: string): Locate {
+  return async (name) => {
+    const path = join(folder, name);
+    const stats = await stat(path).catch(() => undefined);
+    return stats?.isFile() ? { path, offset: 0, size: stats.size } : undefined;
+  };
+}
+
+function inTar(path: string, members: ReadonlyMap<string, TarMember>): Locate {
+  return async (name) => {
+    const member = members.get(name);
+    return member && { path, ...member };
+  };
+}
+
+async function locateBlob(
+  locate: Locate,
+  descriptor: Descriptor,
+  origin: string,
+): Promise<{ path: string } & TarMember> {
+  const member = await locate(blobPath(descriptor.digest));
+  if (!member) throw invalid(origin, `blob ${descriptor.digest} is missing`);
+  if (member.size !== descriptor.size) {
+    throw invalid(origin, `blob ${descriptor.digest} has ${member.size} bytes instead of ${descriptor.size}`);
+  }
+  return member;
+}
+
+async function readBlob(locate: Locate, descriptor: Descriptor, origin: string): Promise<Buffer> {
+  const bytes = await readAt(await locateBlob(locate, descriptor, origin), origin);
+  const digest = digestBytes(bytes);
+  if (digest === descriptor.digest) return bytes;
+  throw new VirtainersError('DIGEST_MISMATCH', `reading ${origin}: expected ${descriptor.digest}, got ${digest}`);
+}
+
+async function readAt(member: { path: string } & TarMember, origin: string): Promise<Buffer> {
+  if (member.size > LARGEST_DOCUMENT) throw invalid(origin, `a document in it has ${member.size} bytes`);
+  if (member.offset === 0) return readFile(member.path);
+  const handle = await open(member.path, 'r');
+  try {
+    return await readExactly(handle, member.offset, member.size);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Parses a JSON document of an image; `where` is named in the error. */
+export function parse<T>(schema: z.ZodType<T>, bytes: Buffer, where: string): T {
+  let json: unknown;
+  try {
+    json = JSON.parse(bytes.toString('utf8'));
+  } catch (cause) {
+    throw new VirtainersError('ARCHIVE_INVALID', `reading ${where}: not JSON`, { cause });
+  }
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || 'document'}: ${issue.message}`);
+  throw new VirtainersError('ARCHIVE_INVALID', `reading ${where}: ${problems.join('; ')}`, { cause: result.error });
+}
+
+function invalid(origin: string, reason: string, hint?: string): VirtainersError {
+  return new VirtainersError('ARCHIVE_INVALID', `reading ${origin}: ${reason}`, { hint });
+}

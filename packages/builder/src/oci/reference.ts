@@ -1,0 +1,49 @@
+import { VirtainersError } from '@virtainers/core';
+
+/** distribution/reference, "Grammar": [host[:port]/]path[:tag]. Digests name what is there, not what is to be made. */
+const NAME =
+  /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\d+)?\/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$/;
+const TAG = /^\w[\w.-]{0,127}$/;
+
+/** Checks a reference under which an image is to be known and completes its tag. ARGUMENTS_BAD. */
+export function parseReference(text: string): string {
+  const colon = text.lastIndexOf(':');
+  const tagged = colon > text.lastIndexOf('/');
+  const name = tagged ? text.slice(0, colon) : text;
+  const tag = tagged ? text.slice(colon + 1) : 'latest';
+  if (NAME.test(name) && TAG.test(tag) && name.length <= 255) return `${name}:${tag}`;
+  throw new VirtainersError('ARGUMENTS_BAD', `${JSON.stringify(text)} is not an image reference`, {
+    hint: 'write it as [HOST[:PORT]/]NAME[:TAG], the name in lower case',
+  });
+}
+
+/** As engines store it: `virtainers/debian:13` -> `docker.io/virtainers/debian:13`. */
+export function canonicalReference(reference: string): string {
+  const [first = '', ...rest] = reference.split('/');
+  const host = rest.length > 0 && (/[.:]/.test(first) || first === 'localhost');
+  if (host) return reference;
+  return rest.length > 0 ? `docker.io/${reference}` : `docker.io/library/${reference}`;
+}
+
+/** What an image is called when nobody says: `debian:13-packages` -> `virtainers/debian:13-packages`. */
+export function defaultReference(name: string): string {
+  const colon = name.indexOf(':');
+  const path = sanitise(colon === -1 ? name : name.slice(0, colon)) || 'disk';
+  const tag =
+    colon === -1
+      ? 'latest'
+      : name
+          .slice(colon + 1)
+          .replace(/[^\w.-]+/g, '-')
+          .slice(0, 128);
+  return parseReference(`virtainers/${path}:${/^\w/.test(tag) ? tag : 'latest'}`);
+}
+
+/** `My Disk (2)` -> `my-disk-2`: lower case, single separators, none at the ends. */
+function sanitise(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, (run) => (run === '.' || run === '_' ? run : '-'))
+    .slice(0, 128)
+    .replace(/^[._-]+|[._-]+$/g, '');
+}

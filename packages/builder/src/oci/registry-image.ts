@@ -1,0 +1,65 @@
+import { digestBytes, VirtainersError } from '@virtainers/core';
+import type { BuildContext } from '../context.ts';
+import { DOCKER_MEDIA_TYPES, MEDIA_TYPES } from './media-types.ts';
+import { parse } from './read-layout.ts';
+import { configSchema, type ImageConfig, indexSchema, type Manifest, manifestSchema } from './schema.ts';
+
+export interface RegistryOptions {
+  /** Plain http, or a certificate that nobody vouches for. */
+  readonly insecure?: boolean | undefined;
+  readonly arch?: string | undefined;
+}
+
+export interface RegistryImage {
+  readonly digest: `sha256:${string}`;
+  readonly manifest: Manifest;
+  readonly config: ImageConfig;
+}
+
+/** The documents of an image in a registry, read by skopeo with the user's own credentials. COMMAND_FAILED, TOOL_MISSING. */
+export async function readRegistryImage(
+  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal'>,
+  reference: string,
+  options: RegistryOptions = {},
+): Promise<RegistryImage> {
+  const raw = await inspect(ctx, reference, ['--raw'], options);
+  const type = (JSON.parse(raw) as { mediaType?: string; manifests?: unknown }).mediaType;
+  if (type === MEDIA_TYPES.index || type === DOCKER_MEDIA_TYPES.index || raw.includes('"manifests"')) {
+    return readRegistryImage(ctx, chooseFrom(raw, reference, options.arch ?? 'amd64'), options);
+  }
+  const digest = digestBytes(raw);
+  const manifest = parse(manifestSchema, Buffer.from(raw), `${reference}, manifest`);
+  const config = await inspect(ctx, withDigest(reference, digest), ['--raw', '--config'], options);
+  if (digestBytes(config) !== manifest.config.digest) {
+    throw new VirtainersError(
+      'DIGEST_MISMATCH',
+      `reading ${reference}: expected config ${manifest.config.digest}, got ${digestBytes(config)}`,
+    );
+  }
+  return { digest, manifest, config: parse(configSchema, Buffer.from(config), `${reference}, image config`) };
+}
+
+function chooseFrom(raw: string, reference: string, arch: string): string {
+  const index = parse(indexSchema, Buffer.from(raw), `${reference}, index`);
+  const chosen = index.manifests.find((one) => one.platform?.architecture === arch);
+  if (!chosen) throw new VirtainersError('ARCHIVE_INVALID', `reading ${reference}: it holds no image for ${arch}`);
+  return withDigest(reference, chosen.digest);
+}
+
+/** `host/name:tag` -> `host/name@digest`. */
+export function withDigest(reference: string, digest: string): string {
+  const plain = reference.replace(/@.*$/, '');
+  const colon = plain.lastIndexOf(':');
+  return `${colon > plain.lastIndexOf('/') ? plain.slice(0, colon) : plain}@${digest}`;
+}
+
+async function inspect(
+  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal'>,
+  reference: string,
+  what: readonly string[],
+  { insecure }: RegistryOptions,
+): Promise<string> {
+  const tls = insecure ? ['--tls-verify=false'] : [];
+  const args = ['inspect', ...what, ...tls, `docker://${reference}`];
+  return (await ctx.exec('skopeo', args, { env: ctx.env, signal: ctx.signal })).stdout;
+}

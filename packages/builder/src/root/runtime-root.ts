@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { type Digest, VirtainersError } from '@virtainers/core';
+import type { BuildContext } from '../context.ts';
+import { loadRootDefinition } from '../definition/load.ts';
+import type { RootDefinition } from '../definition/schema.ts';
+import { bootstrap } from './bootstrap.ts';
+import { cachedFolder, cacheKey } from './content-cache.ts';
+import { type Deb, fetchDebs } from './debs.ts';
+import { type GzipLayer, writeGzipLayer } from './gzip-layer.ts';
+import { formatLock } from './lock.ts';
+import { type LockOptions, lockedPackages } from './locked-packages.ts';
+import { osinfoTable } from './osinfo.ts';
+import { pathRules } from './path-rules.ts';
+import { controlFields } from './repository.ts';
+import { runtimeFiles } from './runtime-files.ts';
+import { selectionOf } from './selection.ts';
+import type { ToolRoot } from './tool-root.ts';
+import { withWorkFolder } from './work-folder.ts';
+
+/** The lowest layer of every image, as a file in the cache. */
+export interface RootLayer extends GzipLayer {
+  readonly path: string;
+  readonly mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip';
+}
+
+/** Raise it when what is done with the packages changes. */
+const RECIPE = 1;
+const OSINFO_PACKAGE = 'osinfo-db';
+
+/** The runtime root of images/runtime.yaml. Throws what lockedPackages and fetchDebs throw. */
+export async function makeRuntimeRoot(ctx: BuildContext, tools: ToolRoot, options: LockOptions = {}): Promise<RootLayer> {
+  const definition = await loadRootDefinition(join(ctx.assetsDir, 'images'), 'runtime');
+  const selection = selectionOf(definition);
+  const lock = await lockedPackages(ctx, selection, options);
+  const { drop, keep } = definition;
+  const key = cacheKey({ recipe: RECIPE, lock: formatLock(lock), drop, keep, tools: tools.digest, epoch: ctx.sourceDateEpoch });
+  ctx.onEvent({ type: 'start', step: 'root', title: 'runtime root' });
+  const { folder, result, cached } = await cachedFolder(ctx, 'roots', key, async (temp) => {
+    const debs = await fetchDebs(ctx, lock, selection.mirror, selection.name);
+    return makeLayer(ctx, tools, definition, debs, join(temp, 'layer.tar.gz'));
+  });
+  ctx.onEvent({ type: 'end', step: 'root', note: `${Math.round(result.size / 1e6)} MB`, cached });
+  return { ...result, path: join(folder, 'layer.tar.gz'), mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' };
+}
+
+async function makeLayer(
+  ctx: BuildContext,
+  tools: ToolRoot,
+  definition: RootDefinition,
+  debs: readonly Deb[],
+  layer: string,
+): Promise<GzipLayer> {
+  const osinfo = debs.find((deb) => deb.name === OSINFO_PACKAGE);
+  if (!osinfo) throw new VirtainersError('DEFINITION_INVALID', `${definition.path}: packages: ${OSINFO_PACKAGE} is missing`);
+  const installed = debs.filter((deb) => deb !== osinfo);
+  const files = runtimeFiles(
+    `${JSON.stringify(await osinfoTable(ctx.spawn, osinfo.file))}\n`,
+    await dpkgStatus(ctx, installed),
+  );
+  const rules = pathRules(
+    definition.drop.flatMap((group) => group.paths),
+    definition.keep,
+  );
+  const result = await withWorkFolder(ctx, async (folder) => {
+    const output = join(folder, 'root.tar');
+    const include = installed.map((deb) => deb.name);
+    await bootstrap(ctx, { debs: installed, suite: definition.suite, variant: 'extract', include, output });
+    return writeGzipLayer(tools, output, layer, { drop: rules.drop, files, mtime: ctx.sourceDateEpoch, plain: true });
+  });
+  for (const pattern of rules.unused()) ctx.log.debug(`${definition.path}: drop: ${pattern} meets nothing`);
+  return result;
+}
+
+/** /var/lib/dpkg/status (dpkg-query(1)), so that scanners know what is in the image. */
+async function dpkgStatus(ctx: BuildContext, debs: readonly Deb[]): Promise<string> {
+  const fields = ['Package', 'Source', 'Version', 'Architecture', 'Maintainer', 'Section', 'Priority', 'Description'];
+  const stanzas = await controlFields(ctx.exec, debs, fields);
+  return stanzas
+    .map((stanza) => `${stanza.trimEnd().replace(/^(Package: .*)$/m, '$1\nStatus: install ok installed')}\n`)
+    .join('\n');
+}

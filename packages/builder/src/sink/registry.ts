@@ -1,0 +1,75 @@
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { digestBytes, formatSize, VirtainersError } from '@virtainers/core';
+import type { BuildContext } from '../context.ts';
+import type { NamedImage } from '../oci/archive.ts';
+import { imageSize } from '../oci/image.ts';
+import { writeLayoutFolder } from '../oci/layout-folder.ts';
+import { parseReference } from '../oci/reference.ts';
+import type { SinkResult } from './sink.ts';
+
+/**
+ * Pushes with skopeo, every byte as it is (a plain layer would be gzipped otherwise), and checks that the registry has the
+ * digest that was baked. Credentials come from the usual files. COMMAND_FAILED, TOOL_MISSING, DIGEST_MISMATCH.
+ */
+export async function pushToRegistry(
+  ctx: BuildContext,
+  reference: string,
+  named: NamedImage,
+  options: { insecure?: boolean | undefined } = {},
+): Promise<SinkResult> {
+  const target = parseReference(reference);
+  if (await registryHolds(ctx, target, named, options)) return { kind: 'registry', target, written: false };
+  ctx.onEvent({ type: 'start', step: 'push', title: `pushing to ${target}` });
+  const parent = join(ctx.cacheDir, 'tmp');
+  await mkdir(parent, { recursive: true });
+  const folder = await mkdtemp(join(parent, 'push-'));
+  try {
+    await writeLayoutFolder(join(folder, 'image'), { ...named, references: ['image'] }, { signal: ctx.signal });
+    await copy(ctx, folder, target, named, options);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+  ctx.onEvent({ type: 'end', step: 'push', note: formatSize(imageSize(named.image)), cached: false });
+  return { kind: 'registry', target, written: true };
+}
+
+async function copy(
+  ctx: BuildContext,
+  folder: string,
+  target: string,
+  { image }: NamedImage,
+  { insecure }: { insecure?: boolean | undefined },
+): Promise<void> {
+  const digestFile = join(folder, 'digest');
+  const tls = insecure ? ['--dest-tls-verify=false'] : [];
+  const to = `docker://${target}`;
+  const args = [
+    'copy',
+    '--preserve-digests',
+    '--digestfile',
+    digestFile,
+    ...tls,
+    `oci:${join(folder, 'image')}:image`,
+    to,
+  ];
+  await ctx.exec('skopeo', args, { env: ctx.env, signal: ctx.signal });
+  const pushed = (await readFile(digestFile, 'utf8')).trim();
+  if (pushed === image.digest) return;
+  throw new VirtainersError(
+    'DIGEST_MISMATCH',
+    `pushing to ${target}: expected ${image.digest}, the registry got ${pushed}`,
+  );
+}
+
+async function registryHolds(
+  ctx: BuildContext,
+  target: string,
+  { image }: NamedImage,
+  { insecure }: { insecure?: boolean | undefined },
+): Promise<boolean> {
+  const tls = insecure ? ['--tls-verify=false'] : [];
+  const args = ['inspect', '--raw', ...tls, `docker://${target}`];
+  const { exitCode, stdout } = await ctx.exec('skopeo', args, { env: ctx.env, allowFailure: true, signal: ctx.signal });
+  return exitCode === 0 && digestBytes(stdout) === image.digest;
+}

@@ -1,0 +1,154 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { createGunzip } from 'node:zlib';
+import { formatSize, type Spawn, toolMissing, VirtainersError } from '@virtainers/core';
+
+export type Compression = 'xz' | 'gzip' | 'zstd' | 'bzip2';
+
+export interface DecompressOptions {
+  readonly spawn: Spawn;
+  /** For people. */
+  readonly name: string;
+  /** Bytes that may come out; more is DISK_REFUSED. */
+  readonly maxSize: number;
+  /** Sees the first bytes that come out (at most HEAD) as soon as they are there; throws to refuse them. */
+  readonly checkHead: (head: Buffer) => void;
+  readonly onBytes?: ((count: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What `checkHead` is shown. */
+export const HEAD = 64 * 1024;
+
+const MAGIC: readonly (readonly [Compression, readonly number[]])[] = [
+  ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+  ['gzip', [0x1f, 0x8b, 0x08]],
+  ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
+  ['bzip2', [0x42, 0x5a, 0x68]],
+];
+
+/** Each writes to stdout, in bounded memory whatever the file asks for. */
+const PROGRAMS: Record<Exclude<Compression, 'gzip'>, readonly string[]> = {
+  xz: ['-dc', '--memlimit-decompress=1GiB', '--'],
+  zstd: ['-dcq', '--memory=512MB', '--'],
+  bzip2: ['-dc', '--'],
+};
+
+/** Told by the first bytes, never by the name. */
+export async function detectCompression(path: string): Promise<Compression | undefined> {
+  const handle = await open(path, 'r');
+  try {
+    const head = Buffer.alloc(8);
+    await handle.read(head, 0, head.length, 0);
+    return MAGIC.find(([, magic]) => magic.every((byte, index) => head[index] === byte))?.[0];
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Unpacks `from` (absolute) into `to`, leaving holes where it is all zeros. Returns the size.
+ * DISK_REFUSED when it is damaged or too large; TOOL_MISSING without the program. Leaves `to` to its caller.
+ */
+export async function decompress(
+  from: string,
+  to: string,
+  kind: Compression,
+  options: DecompressOptions,
+): Promise<number> {
+  const handle = await open(to, 'wx');
+  try {
+    if (kind === 'gzip') {
+      const input = createReadStream(from, { highWaterMark: 1 << 20 });
+      const output = input.pipe(createGunzip({ chunkSize: 1 << 20 }));
+      input.on('error', (error) => output.destroy(error));
+      return await writeOut(output, handle, options).catch((error) => {
+        input.destroy();
+        throw isZlibError(error) ? damaged(options.name, error.message) : error;
+      });
+    }
+    return await runProgram(from, handle, kind, options);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function runProgram(
+  from: string,
+  handle: FileHandle,
+  kind: Exclude<Compression, 'gzip'>,
+  options: DecompressOptions,
+): Promise<number> {
+  const child = options.spawn(kind, [...PROGRAMS[kind], from]);
+  const complaint = collect(child.stderr);
+  try {
+    const size = await writeOut(child.stdout as AsyncIterable<unknown>, handle, options);
+    const { exitCode } = await child.exited;
+    if (exitCode === 127) throw toolMissing(kind);
+    if (exitCode !== 0) throw damaged(options.name, await complaint);
+    return size;
+  } finally {
+    child.kill('SIGKILL');
+    await child.exited;
+  }
+}
+
+async function writeOut(
+  output: AsyncIterable<unknown>,
+  handle: FileHandle,
+  options: DecompressOptions,
+): Promise<number> {
+  let size = 0;
+  let head: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of output) {
+    options.signal?.throwIfAborted();
+    const piece = chunk as Buffer;
+    if (head) {
+      head = Buffer.concat([head, piece.subarray(0, HEAD - head.length)]);
+      if (head.length === HEAD) {
+        options.checkHead(head);
+        head = undefined;
+      }
+    }
+    if (size + piece.length > options.maxSize) throw tooLarge(options);
+    await writeSparse(handle, piece, size);
+    size += piece.length;
+    options.onBytes?.(piece.length);
+  }
+  if (head) options.checkHead(head);
+  await handle.truncate(size);
+  return size;
+}
+
+const ZEROS = Buffer.alloc(1 << 20);
+
+/** Holes cost nothing to write; a raw cloud image is mostly holes. */
+async function writeSparse(handle: FileHandle, piece: Buffer, offset: number): Promise<void> {
+  for (let at = 0; at < piece.length; at += ZEROS.length) {
+    const part = piece.subarray(at, at + ZEROS.length);
+    if (part.equals(ZEROS.subarray(0, part.length))) continue;
+    for (let done = 0; done < part.length; ) {
+      done += (await handle.write(part, done, part.length - done, offset + at + done)).bytesWritten;
+    }
+  }
+}
+
+async function collect(stream: AsyncIterable<Buffer> | null): Promise<string> {
+  let text = '';
+  for await (const chunk of stream ?? []) text = (text + chunk.toString('utf8')).slice(-1000);
+  return text.trim().split('\n').at(-1) ?? '';
+}
+
+function isZlibError(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('Z_');
+}
+
+function damaged(name: string, reason: string): VirtainersError {
+  return new VirtainersError('DISK_REFUSED', `unpacking ${name}: it is truncated or damaged (${reason})`);
+}
+
+function tooLarge({ name, maxSize }: DecompressOptions): VirtainersError {
+  return new VirtainersError('DISK_REFUSED', `unpacking ${name}: it holds more than ${formatSize(maxSize)}`, {
+    hint: 'raise the limit with --max-virtual-size if the disk is meant to be that large',
+  });
+}
