@@ -1,1 +1,10 @@
-export {};
+export type { HostContext } from './context.ts';
+export type { CheckReport, DoctorReport } from './doctor/doctor.ts';
+export { examine } from './doctor/doctor.ts';
+export { type FoundContainer, findContainer } from './engine/container.ts';
+export { ENGINE_NAMES, type EngineName } from './engine/engine.ts';
+export type { CatalogueEntry } from './image-name.ts';
+export { prepareRun, printRun, type RunPlan, type RunRequest, startRun } from './run.ts';
+export { listAddresses, loginUser, type SshRequest, sshInto } from './ssh.ts';
+export { plainSsh } from './ssh-plan.ts';
+export { readStatus, waitUntilReady } from './wait.ts';

@@ -1,0 +1,44 @@
+import { type ImageFacts, inspectImage } from '@virtainers/builder';
+import { formatSize } from '@virtainers/core';
+import { z } from 'zod';
+import { makeBuildContext } from '../build-context.ts';
+import { renderColumns } from '../columns.ts';
+import type { Action } from '../context.ts';
+import { flag, parseOptions } from '../options.ts';
+
+const schema = z.object({ insecure: flag, cacheDir: z.string().optional(), json: flag });
+
+export const action: Action = async (cli, [origin = ''], raw) => {
+  const { insecure, cacheDir, json } = parseOptions(schema, raw);
+  const facts = await inspectImage(makeBuildContext(cli, cacheDir), origin, { insecure });
+  for (const line of json ? [JSON.stringify(facts, null, 2)] : renderFacts(facts)) cli.print(line);
+  return 0;
+};
+
+export function renderFacts(facts: ImageFacts): string[] {
+  const layers = facts.layers.map((layer) => [
+    `  ${layer.what ?? 'layer'}`,
+    formatSize(layer.size),
+    layer.digest,
+    layer.mediaType,
+  ]);
+  return [...renderColumns(describe(facts)), 'layers, bottom first:', ...renderColumns(layers)];
+}
+
+function describe(facts: ImageFacts): [string, string][] {
+  const { disk } = facts;
+  const rows: [string, string | undefined][] = [
+    ['image', facts.reference ?? facts.origin],
+    ['digest', facts.digest],
+    ['size', formatSize(facts.size)],
+    ['created', facts.created],
+    ['architecture', facts.arch],
+    ['virtainer', facts.virtainer ? (facts.name ?? 'yes') : 'no: an ordinary container image'],
+    ['login user', facts.user],
+    ['osinfo', facts.osinfo],
+    ['ports', facts.ports.length > 0 ? facts.ports.join(', ') : undefined],
+    ['disk', disk && `${formatSize(disk.size)}, ${formatSize(disk.virtualSize)} for the guest`],
+    ['disk digest', disk?.sha256],
+  ];
+  return rows.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as [string, string]]));
+}

@@ -1,0 +1,256 @@
+import type { CommandModule } from '../context.ts';
+
+/** What completes a word: names known when the script is made, names asked for at the time, or paths. */
+export type Completion = 'catalogue' | 'container' | 'file' | 'folder' | readonly string[];
+
+export interface ArgumentRow {
+  /** As commander reads it: `<image>`, `[command...]`. */
+  readonly name: string;
+  readonly description: string;
+  readonly complete?: Completion;
+}
+
+export interface OptionRow {
+  /** As commander reads them: `-o, --output <file>`. */
+  readonly flags: string;
+  readonly description: string;
+  readonly complete?: Completion;
+  /** May be given more than once; the values come as an array. */
+  readonly repeated?: true;
+}
+
+export interface ExampleRow {
+  readonly command: string;
+  readonly meaning: string;
+}
+
+export interface CommandRow {
+  readonly name: string;
+  readonly summary: string;
+  readonly arguments: readonly ArgumentRow[];
+  readonly options: readonly OptionRow[];
+  readonly examples: readonly ExampleRow[];
+  /** Words behind the arguments are not ours, even where they begin with `-`. */
+  readonly passThrough?: true;
+  readonly load: () => Promise<CommandModule>;
+}
+
+/** The table as values that can be handed on. */
+export interface CommandTable {
+  readonly commands: readonly CommandRow[];
+  readonly globals: readonly OptionRow[];
+}
+
+const ENGINES = ['docker', 'podman'] as const;
+
+const engine: OptionRow = {
+  flags: '--engine <engine>',
+  description: 'docker or podman; otherwise the first that answers and has what is asked for',
+  complete: ENGINES,
+};
+const json: OptionRow = { flags: '--json', description: 'print the result as JSON, and nothing else' };
+const cacheDir: OptionRow = {
+  flags: '--cache-dir <folder>',
+  description: 'where bakes are kept; otherwise virtainers/ in $XDG_CACHE_HOME or ~/.cache',
+  complete: 'folder',
+};
+const insecure: OptionRow = {
+  flags: '--insecure',
+  description: 'speak plain http with registries, or trust any certificate',
+};
+const container: ArgumentRow = { name: '<container>', description: "a container's name or id", complete: 'container' };
+
+/** Understood by every command, before or behind its name. */
+export const GLOBAL_OPTIONS: readonly OptionRow[] = [
+  { flags: '--debug', description: 'show every program that is run' },
+  { flags: '--quiet', description: 'print results and errors only' },
+];
+
+/** Every command. The help, docs/commands.md and the completion scripts are made from this table. */
+export const COMMANDS: readonly CommandRow[] = [
+  {
+    name: 'bake',
+    summary: 'turn a cloud image into a container image',
+    arguments: [
+      {
+        name: '<image>',
+        description:
+          'a name of the catalogue, a disk image (qcow2, raw, vmdk, vhdx, vdi; also .xz, .gz, .zst, .bz2), or its http(s) URL',
+        complete: 'catalogue',
+      },
+    ],
+    options: [
+      {
+        flags: '-o, --output <file>',
+        description: 'write an archive for docker load, podman load and skopeo',
+        complete: 'file',
+      },
+      { flags: '--load <engine>', description: 'put the image into docker or podman', complete: ENGINES },
+      { flags: '--push <reference>', description: 'send the image to a registry; its digest stays as printed' },
+      insecure,
+      { flags: '--name <name>', description: 'name of the image; otherwise virtainers/NAME' },
+      { flags: '--sha256 <hex>', description: 'what the disk image must hash to, as it was published' },
+      { flags: '--sha512 <hex>', description: 'likewise' },
+      { flags: '--allow-unverified', description: 'bake a URL without a checksum' },
+      { flags: '--user <user>', description: 'login user of the guest; otherwise guessed from the file name' },
+      { flags: '--osinfo <id>', description: 'osinfo short id of the guest, such as debian13' },
+      { flags: '--size <size>', description: 'grow the disk, such as 20G' },
+      { flags: '--max-virtual-size <size>', description: 'refuse larger disks; 1T unless given' },
+      {
+        flags: '--runtime <source>',
+        description: 'take the runtime root from this image: a reference, an archive or an OCI layout',
+        complete: 'file',
+      },
+      {
+        flags: '--lock-dir <folder>',
+        description: 'lock files of package versions to use; otherwise the ones that come along',
+        complete: 'folder',
+      },
+      { flags: '--update-lock', description: "resolve versions anew and write them into the lock folder's files" },
+      cacheDir,
+      json,
+    ],
+    examples: [
+      { command: 'virtainers bake debian:13-packages --load docker', meaning: 'bake Debian 13 and put it into Docker' },
+      {
+        command: 'virtainers bake debian:12-packages -o debian-12.tar',
+        meaning: 'write an archive; no engine is needed',
+      },
+      {
+        command: 'virtainers bake ./disk.qcow2 --user admin --name team/box:1 --load podman',
+        meaning: 'bake a disk of your own',
+      },
+      {
+        command: 'virtainers bake https://example.org/cloud.img --sha256 HEX --push registry.example/me/box:1',
+        meaning: 'fetch, verify, bake and publish',
+      },
+    ],
+    load: () => import('./bake.ts'),
+  },
+  {
+    name: 'catalog',
+    summary: 'list the cloud images that can be baked by name',
+    arguments: [],
+    options: [cacheDir, json],
+    examples: [{ command: 'virtainers catalog', meaning: 'names, login users, sizes, and which are baked already' }],
+    load: () => import('./catalog.ts'),
+  },
+  {
+    name: 'inspect',
+    summary: 'show what an archive or a published image holds',
+    arguments: [
+      { name: '<image>', description: "an archive, an OCI layout folder or a registry's reference", complete: 'file' },
+    ],
+    options: [insecure, cacheDir, json],
+    examples: [
+      { command: 'virtainers inspect debian-12.tar', meaning: 'digest, disk and layers of an archive' },
+      {
+        command: 'virtainers inspect registry.example/me/box:1 --json',
+        meaning: 'the same of a published image, for scripts',
+      },
+    ],
+    load: () => import('./inspect.ts'),
+  },
+  {
+    name: 'run',
+    summary: 'start a virtual machine in a container',
+    arguments: [
+      { name: '<image>', description: 'a name of the catalogue that was baked, or a reference', complete: 'catalogue' },
+    ],
+    options: [
+      { flags: '--name <name>', description: "the container's name; otherwise made from the image's" },
+      { flags: '--memory <size>', description: 'memory of the guest, such as 2G; a bare number is MiB' },
+      { flags: '--cpus <number>', description: 'virtual CPUs' },
+      { flags: '--disk-size <size>', description: 'virtual size of the disk, such as 20G; never shrinks' },
+      {
+        flags: '--ssh-key <file>',
+        description: 'public key to let in; otherwise the first of ~/.ssh/id_{ed25519,ecdsa,rsa}.pub',
+        complete: 'file',
+      },
+      { flags: '--user-data <file>', description: "cloud-init's user-data", complete: 'file' },
+      {
+        flags: '--disk <file>',
+        description: 'disk image for the image `generic`, which has none of its own',
+        complete: 'file',
+      },
+      {
+        flags: '--data <folder>',
+        description: 'keep the disk in this folder; otherwise in the volume NAME-data',
+        complete: 'folder',
+      },
+      { flags: '--publish <ports>', description: 'forward a port, such as 8080:80', repeated: true },
+      { flags: '--network <network>', description: "one of the engine's networks" },
+      {
+        flags: '-e, --env <setting>',
+        description: 'any setting of the runtime, such as STOP_TIMEOUT=120',
+        repeated: true,
+      },
+      engine,
+      { flags: '--privileged', description: 'give the container every right; rarely needed' },
+      { flags: '--rm', description: 'remove the container when the guest powers off; a named volume stays' },
+      { flags: '--print', description: 'print the docker or podman command and run nothing' },
+      { flags: '--wait', description: 'wait until the guest is ready' },
+    ],
+    examples: [
+      {
+        command: 'virtainers run debian:13-packages --name box --wait',
+        meaning: 'start Debian 13 and wait until you can log in',
+      },
+      { command: 'virtainers run debian:13-packages --memory 4G --cpus 2 --disk-size 40G', meaning: 'a larger one' },
+      {
+        command: 'virtainers run debian:13-packages --publish 8080:80 --data ~/box',
+        meaning: 'forward a port, keep the disk in a folder',
+      },
+      { command: 'virtainers run debian:13-packages --print', meaning: 'only show the command, to change or keep it' },
+    ],
+    load: () => import('./run.ts'),
+  },
+  {
+    name: 'ssh',
+    summary: 'log in, or run a command in a guest',
+    arguments: [container, { name: '[command...]', description: 'what to run there; otherwise a shell' }],
+    options: [
+      { flags: '-l, --user <user>', description: "who logs in; otherwise the image's user" },
+      {
+        flags: '-i, --identity <file>',
+        description: "private key to log in with; otherwise the one that belongs to run's --ssh-key",
+        complete: 'file',
+      },
+      engine,
+    ],
+    examples: [
+      { command: 'virtainers ssh box', meaning: 'a shell in the guest, whichever way leads to it' },
+      { command: 'virtainers ssh box cloud-init status --long', meaning: 'one command; its exit code is passed on' },
+    ],
+    passThrough: true,
+    load: () => import('./ssh.ts'),
+  },
+  {
+    name: 'wait',
+    summary: 'wait until a guest is ready',
+    arguments: [container],
+    options: [engine, json],
+    examples: [{ command: 'virtainers wait box && virtainers ssh box uptime', meaning: 'go on as soon as it is up' }],
+    load: () => import('./wait.ts'),
+  },
+  {
+    name: 'doctor',
+    summary: 'show what this machine can do, and how to make it do more',
+    arguments: [],
+    options: [cacheDir, json],
+    examples: [{ command: 'virtainers doctor', meaning: 'engines, KVM, tools and keys, each with its remedy' }],
+    load: () => import('./doctor.ts'),
+  },
+  {
+    name: 'completion',
+    summary: 'print a completion script for your shell',
+    arguments: [{ name: '<shell>', description: 'bash, zsh or fish', complete: ['bash', 'zsh', 'fish'] }],
+    options: [],
+    examples: [
+      { command: 'source <(virtainers completion bash)', meaning: 'for this shell; put it into ~/.bashrc for all' },
+      { command: 'source <(virtainers completion zsh)', meaning: 'likewise, in ~/.zshrc' },
+      { command: 'virtainers completion fish > ~/.config/fish/completions/virtainers.fish', meaning: 'fish' },
+    ],
+    load: () => import('./completion.ts'),
+  },
+];

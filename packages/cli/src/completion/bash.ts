@@ -1,0 +1,88 @@
+import type { Completion } from '../commands/table.ts';
+import { CONTAINER_NAMES, type CompletionInput, firstArgument, fixedWords, parseFlag } from './model.ts';
+
+/** A script for bash 4 and later; needs no bash-completion package. */
+export function bashCompletion({ commands, globals, catalogue }: CompletionInput): string {
+  const names = commands.map(({ name }) => name);
+  const globalFlags = globals.map((row) => parseFlag(row).long);
+  const flagCases = commands.map((row) => {
+    const flags = [...row.options.map((option) => parseFlag(option).long), ...globalFlags, '--help'];
+    return `    ${row.name}) words=${singleQuoted(flags)} ;;`;
+  });
+  const argumentCases = commands.flatMap((row) => {
+    const complete = firstArgument(row)?.complete;
+    return complete ? [`    ${row.name}) ${reply(complete, catalogue)} ;;`] : [];
+  });
+  const valueCases = commands.flatMap((row) =>
+    row.options.map(parseFlag).flatMap((flag) => {
+      if (!flag.takesValue) return [];
+      const patterns = [flag.long, flag.short].flatMap((word) => (word ? [`${row.name}:${word}`] : []));
+      return [`    ${patterns.join('|')}) ${flag.complete ? `${reply(flag.complete, catalogue)}; ` : ''}return ;;`];
+    }),
+  );
+  return `# bash completion for virtainers
+_virtainers_words() {
+  # A colon ends a word for readline; what stands before it must not be repeated.
+  local full=$1 word; shift
+  local skip=''
+  [[ $full == *:* && $COMP_WORDBREAKS == *:* ]] && skip=\${full%"\${full##*:}"}
+  for word in "$@"; do
+    [[ $word == "$full"* ]] && COMPREPLY+=("\${word#"$skip"}")
+  done
+}
+
+_virtainers() {
+  local line=\${COMP_LINE:0:COMP_POINT} words command='' previous='' current word index
+  COMPREPLY=()
+  local -a typed
+  read -r -a typed <<<"$line"
+  current=''
+  if [[ $line != *[[:space:]] ]]; then
+    current=\${typed[\${#typed[@]}-1]}
+    unset "typed[\${#typed[@]}-1]"
+  fi
+  for ((index = 1; index < \${#typed[@]}; index++)); do
+    word=\${typed[index]}
+    [[ -z $command && $word != -* ]] && command=$word
+    previous=$word
+  done
+  if [[ -z $command ]]; then
+    _virtainers_words "$current" ${names.join(' ')} ${globalFlags.join(' ')} --help --version
+    return
+  fi
+  case "$command:$previous" in
+${valueCases.join('\n')}
+  esac
+  if [[ $current == -* ]]; then
+    case "$command" in
+${flagCases.map((line) => `  ${line}`).join('\n')}
+    esac
+    _virtainers_words "$current" $words
+    return
+  fi
+  case "$command" in
+${argumentCases.join('\n')}
+  esac
+}
+complete -o default -F _virtainers virtainers
+`;
+}
+
+function reply(complete: Completion, catalogue: readonly string[]): string {
+  const words = fixedWords(complete, catalogue);
+  const files = 'compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current")';
+  if (words) {
+    const own = `_virtainers_words "$current" ${words.map(shellWord).join(' ')}`;
+    return complete === 'catalogue' ? `${own}; [[ $current == */* || $current == .* ]] && { ${files}; }` : own;
+  }
+  if (complete === 'container') return `_virtainers_words "$current" $(${CONTAINER_NAMES})`;
+  return complete === 'folder' ? files.replace('compgen -f', 'compgen -d') : files;
+}
+
+function singleQuoted(words: readonly string[]): string {
+  return `'${words.join(' ')}'`;
+}
+
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,48 @@
+import type { ArgumentRow, CommandRow, Completion, OptionRow } from '../commands/table.ts';
+
+/** What every shell's script is made from. */
+export interface CompletionInput {
+  readonly commands: readonly Pick<CommandRow, 'name' | 'summary' | 'arguments' | 'options'>[];
+  readonly globals: readonly OptionRow[];
+  /** Names that can be baked. */
+  readonly catalogue: readonly string[];
+}
+
+export interface Flag {
+  /** `--output`. */
+  readonly long: string;
+  /** `-o`. */
+  readonly short: string | undefined;
+  readonly takesValue: boolean;
+  readonly description: string;
+  readonly complete: Completion | undefined;
+}
+
+/** `-o, --output <file>` in its parts. */
+export function parseFlag({ flags, description, complete }: OptionRow): Flag {
+  const words = flags.split(/[ ,]+/);
+  return {
+    long: words.find((word) => word.startsWith('--')) ?? '',
+    short: words.find((word) => /^-\w$/.test(word)),
+    takesValue: words.some((word) => /^[<[]/.test(word)),
+    description,
+    complete,
+  };
+}
+
+/** The fixed words of a completion, or undefined where the shell has to look for itself. */
+export function fixedWords(
+  complete: Completion | undefined,
+  catalogue: readonly string[],
+): readonly string[] | undefined {
+  if (complete === 'catalogue') return catalogue;
+  return typeof complete === 'object' ? complete : undefined;
+}
+
+/** Names of virtainers in whichever engines answer, one a line, for `$(…)`. */
+export const CONTAINER_NAMES =
+  "for engine in docker podman; do $engine ps --all --filter label=io.virtainers.name --format '{{.Names}}' 2>/dev/null; done";
+
+export function firstArgument({ arguments: rows }: { arguments: readonly ArgumentRow[] }): ArgumentRow | undefined {
+  return rows[0];
+}

@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { checksum, engine, flagName, parseOptions, size } from './options.ts';
+
+const schema = z.object({
+  diskSize: size('B').optional(),
+  engine: engine.optional(),
+  sha256: checksum('sha256').optional(),
+});
+
+test('sizes in bytes, checksums bare', () => {
+  const hex = 'A'.repeat(64);
+  expect(parseOptions(schema, { diskSize: '2G', sha256: `sha256:${hex}` })).toEqual({
+    diskSize: 2 * 1024 ** 3,
+    sha256: 'a'.repeat(64),
+  });
+});
+
+test('all mistakes at once, each with its flag', () => {
+  expect(() => parseOptions(schema, { diskSize: 'big', engine: 'lxd', sha256: 'beef' })).toThrow(
+    /--disk-size: "big".*\n.*--engine: one of docker, podman\n.*--sha256: 64 hexadecimal digits/,
+  );
+});
+
+test('flags as people type them', () => {
+  expect(flagName('maxVirtualSize')).toBe('--max-virtual-size');
+});

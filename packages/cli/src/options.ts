@@ -1,0 +1,39 @@
+import { parseSize, VirtainersError } from '@virtainers/core';
+import { ENGINE_NAMES } from '@virtainers/host';
+import { z } from 'zod';
+
+/** Reads a command's options. Throws ARGUMENTS_BAD naming every flag that is wrong. */
+export function parseOptions<T>(schema: z.ZodType<T>, options: unknown): T {
+  const parsed = schema.safeParse(options);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${flagName(issue.path[0])}: ${issue.message}`);
+  throw new VirtainersError('ARGUMENTS_BAD', problems.join('\n'));
+}
+
+/** `diskSize` -> `--disk-size`. */
+export function flagName(key: PropertyKey | undefined): string {
+  return `--${String(key).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** A size in bytes; a bare number counts `unit`s. */
+export function size(unit: 'B' | 'M' | 'G') {
+  return z.string().transform((text, context) => {
+    const bytes = parseSize(text, unit);
+    if (bytes !== undefined && bytes > 0) return bytes;
+    context.addIssue({ code: 'custom', message: `${JSON.stringify(text)} is not a size such as 512M or 20G` });
+    return z.NEVER;
+  });
+}
+
+export const flag = z.boolean().default(false);
+
+export const engine = z.enum(ENGINE_NAMES, { error: `one of ${ENGINE_NAMES.join(', ')}` });
+
+/** Hexadecimal, as the tools sha256sum and sha512sum print it; a prefix such as `sha256:` may stand before it. */
+export function checksum(kind: 'sha256' | 'sha512') {
+  const length = kind === 'sha256' ? 64 : 128;
+  return z
+    .string()
+    .transform((text) => text.toLowerCase().replace(new RegExp(`^${kind}:`), ''))
+    .refine((text) => new RegExp(`^[0-9a-f]{${length}}$`).test(text), `${length} hexadecimal digits are a ${kind}`);
+}

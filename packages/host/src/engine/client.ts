@@ -1,0 +1,76 @@
+import type { Child, ExecResult, SpawnOptions } from '@virtainers/core';
+import { VirtainersError } from '@virtainers/core';
+import type { HostContext } from '../context.ts';
+import { type ContainerFacts, type ImageFacts, parseContainer, parseImage } from './facts.ts';
+import type { Engine } from './find.ts';
+import { parseJson } from './json.ts';
+
+/** One engine, its verbs. Every one is a single command that Docker and Podman understand alike. */
+export interface EngineClient extends Engine {
+  /** Undefined: no such container. */
+  container(name: string): Promise<ContainerFacts | undefined>;
+  /** Undefined: not in the local store. */
+  image(reference: string): Promise<ImageFacts | undefined>;
+  pull(reference: string): Promise<void>;
+  /** Names of all containers, running or not. */
+  containerNames(): Promise<string[]>;
+  volumeExists(name: string): Promise<boolean>;
+  /** `argv` as run-plan.ts made it, without the program. Gives back the container's id. */
+  run(args: readonly string[]): Promise<string>;
+  /** The last `lines` lines that the container wrote. */
+  logTail(name: string, lines: number): Promise<string[]>;
+  /** A program in the container, to its end; a failure is given back. */
+  exec(name: string, argv: readonly string[]): Promise<ExecResult>;
+  /** A program in the container, beside us. */
+  spawn(name: string, argv: readonly string[], options?: SpawnOptions): Child;
+}
+
+export function makeClient(context: HostContext, engine: Engine): EngineClient {
+  const { program } = engine.dialect;
+  const call = (args: readonly string[], allowFailure = false) =>
+    context.exec(program, args, { allowFailure, signal: context.signal });
+  const inspect = async (args: readonly string[]): Promise<unknown> => {
+    const { exitCode, stdout, stderr } = await call(args, true);
+    if (exitCode === 0) return parseJson(stdout);
+    if (/no such|not known|not found|does not exist/i.test(stderr)) return undefined;
+    throw new VirtainersError('COMMAND_FAILED', `asking ${program} (${args.join(' ')}): ${stderr.trim()}`);
+  };
+  return {
+    ...engine,
+    async container(name) {
+      const json = await inspect(['inspect', '--type', 'container', name]);
+      return json === undefined ? undefined : parseContainer(json);
+    },
+    async image(reference) {
+      const json = await inspect(['image', 'inspect', reference]);
+      return json === undefined ? undefined : parseImage(json);
+    },
+    async pull(reference) {
+      await call(['pull', reference]);
+    },
+    async containerNames() {
+      const { stdout } = await call(['ps', '--all', '--format', '{{.Names}}']);
+      return stdout
+        .split(/[\n,]/)
+        .map((name) => name.trim())
+        .filter(Boolean);
+    },
+    async volumeExists(name) {
+      return (await inspect(['volume', 'inspect', name])) !== undefined;
+    },
+    async run(args) {
+      const { stdout } = await call(args);
+      return stdout.trim().split('\n').at(-1) ?? '';
+    },
+    async logTail(name, lines) {
+      const { stdout, stderr } = await call(['logs', '--tail', String(lines), name], true);
+      return `${stdout}${stderr}`
+        .split('\n')
+        .map((line) => line.trimEnd())
+        .filter(Boolean)
+        .slice(-lines);
+    },
+    exec: (name, argv) => call(['exec', name, ...argv], true),
+    spawn: (name, argv, options) => context.spawn(program, ['exec', name, ...argv], options),
+  };
+}
