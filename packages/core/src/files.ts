@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Makes what was renamed into `directory` survive a power cut (fsync(2): a file's entry needs a sync of its own). */
@@ -38,4 +38,20 @@ export async function writeAtomically(
 
 export async function writeFileAtomically(path: string, content: string | Uint8Array, mode?: number): Promise<void> {
   await writeAtomically(path, (handle) => handle.writeFile(content), mode);
+}
+
+/**
+ * Makes a folder and what is missing above it. mkdir's own `recursive` tries for ever where a file system says that
+ * the parent is missing while it is there (Linux, in /proc).
+ */
+export async function makeFolders(path: string, mode = 0o755): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolders(dirname(path), mode);
+    await mkdir(path, { mode });
+  }
 }

@@ -9,6 +9,7 @@ export const IN_IMAGE = {
   app: '/usr/lib/virtainers',
   runtime: '/usr/lib/virtainers/runtime.mjs',
   templates: '/usr/lib/virtainers/templates',
+  bin: '/usr/lib/virtainers/bin',
   status: '/run/virtainers/status.json',
   overlays: '/overlays',
 } as const;

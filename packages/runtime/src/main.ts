@@ -33,7 +33,7 @@ async function main(): Promise<number> {
     case 'health':
       return reportHealth(statusPath, out);
     case 'status':
-      return reportStatus(statusPath, out, process.argv.includes('--follow'));
+      return reportStatus(statusPath, out, args.follow);
     case 'connect':
       return connectGuest(statusPath, args.args, process.stdin, process.stdout);
     case 'shell':

@@ -1,6 +1,6 @@
 import { chmod, chown, mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Exec, syncDirectory, VirtainersError } from '@virtainers/core';
+import { type Exec, makeFolders, syncDirectory, VirtainersError } from '@virtainers/core';
 import type { SeedPlan } from './seed.ts';
 
 export interface Owner {
@@ -61,7 +61,7 @@ function isoArgs(folder: string, iso: string): string[] {
 
 async function workFolder(path: string): Promise<string> {
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolders(dirname(path));
     return await mkdtemp(join(dirname(path), '.cloud-init-'));
   } catch (cause) {
     throw unwritable(path, cause as Error);

@@ -6,7 +6,8 @@ export type Arguments =
   /** `args` go to the shell as they are: `bash -c 'virsh list'`. */
   | { readonly verb: 'shell'; readonly shell: 'bash' | 'sh'; readonly args: readonly string[] }
   | { readonly verb: 'connect'; readonly args: readonly string[] }
-  | { readonly verb: 'health' | 'status' | 'help' | 'version' };
+  | { readonly verb: 'status'; readonly follow: boolean }
+  | { readonly verb: 'health' | 'help' | 'version' };
 
 const VERBS = 'bash, sh, shell, xml, check, health, status, connect, --help, --version';
 
@@ -67,8 +68,10 @@ export function parseArguments(args: readonly string[]): Arguments {
     case 'connect':
       return { verb: 'connect', args: rest };
     case 'health':
-    case 'status':
       return alone(first, rest);
+    case 'status':
+      if (rest.length === 1 && rest[0] === '--follow') return { verb: 'status', follow: true };
+      return { ...alone(first, rest), follow: false };
     case '--help':
     case '-h':
       return alone('help', rest);
@@ -79,8 +82,8 @@ export function parseArguments(args: readonly string[]): Arguments {
   }
 }
 
-function alone(verb: 'health' | 'status' | 'help' | 'version', rest: readonly string[]): Arguments {
-  if (rest.length > 0) throw bad([`${rest[0]}: nothing may follow here`]);
+function alone<V extends string>(verb: V, rest: readonly string[]): { verb: V } {
+  if (rest.length > 0) throw bad([`${rest[0]}: nothing may follow ${verb}`]);
   return { verb };
 }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { QEMU_GID, QEMU_UID } from '@virtainers/core';
+import { IN_IMAGE, QEMU_GID, QEMU_UID } from '@virtainers/core';
 
 /** Where libvirt keeps what, by driver: root gets the system driver, anyone else the session driver. */
 export interface Driver {
@@ -22,6 +22,9 @@ export interface Driver {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** Our wrapper of QEMU stands before QEMU: libvirt asks the first one it finds for its capabilities. */
+const PATH = `${IN_IMAGE.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+
 /** The system driver's paths are fixed in libvirt; the session driver's follow XDG (libvirt, docs/uri: "qemu:///session"). */
 export function chooseDriver(uid: number, gid: number, xdgRuntime: string): Driver {
   if (uid === 0) {
@@ -36,7 +39,7 @@ export function chooseDriver(uid: number, gid: number, xdgRuntime: string): Driv
       configFolder: '/etc/libvirt',
       consoleLog: '/var/log/libvirt/qemu/console/console.log',
       runFolder: '/run/virtainers',
-      env: { HOME: '/root', LIBVIRT_DEFAULT_URI: 'qemu:///system' },
+      env: { PATH, HOME: '/root', LIBVIRT_DEFAULT_URI: 'qemu:///system' },
     };
   }
   const config = join(xdgRuntime, 'config');
@@ -53,6 +56,7 @@ export function chooseDriver(uid: number, gid: number, xdgRuntime: string): Driv
     consoleLog: join(xdgRuntime, 'console/console.log'),
     runFolder: xdgRuntime,
     env: {
+      PATH,
       HOME: xdgRuntime,
       XDG_RUNTIME_DIR: xdgRuntime,
       XDG_CONFIG_HOME: config,

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
-import { access, chmod, chown, lstat, mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { access, chmod, chown, lstat, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Exec, type Log, VirtainersError } from '@virtainers/core';
+import { type Exec, type Log, makeFolders, VirtainersError } from '@virtainers/core';
 
 /** The names in IMAGE_DIR. */
 export interface DataPaths {
@@ -33,7 +33,7 @@ export function dataPaths(folder: string): DataPaths {
 /** Makes the folder if it is missing; throws DATA_UNWRITABLE unless this process can write there. */
 export async function prepareFolder({ folder, ...files }: DataPaths): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o755 });
+    await makeFolders(folder);
     await access(folder, constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw await unwritable(folder, cause as Error);
@@ -57,15 +57,16 @@ async function unwritable(folder: string, cause: Error): Promise<VirtainersError
   const facts = await stat(folder).catch(() => undefined);
   const uid = process.geteuid?.() ?? 0;
   const gid = process.getegid?.() ?? 0;
-  const owner = facts ? ` (owner ${facts.uid}:${facts.gid}, mode ${(facts.mode & 0o7777).toString(8)})` : '';
+  const owner = facts ? ` (owner ${facts.uid}:${facts.gid}, mode 0${(facts.mode & 0o7777).toString(8)})` : '';
   const code = (cause as NodeJS.ErrnoException).code;
   if (facts && !facts.isDirectory()) {
     return new VirtainersError('DATA_UNWRITABLE', `opening the data folder ${folder}: it is not a folder`, { cause });
   }
+  const chownIt = `chown ${uid}:${gid} on the folder (rootless Podman: podman unshare chown)`;
   const hint =
     code === 'EROFS'
       ? 'mount it without :ro, or mount a volume there when the root is read-only'
-      : `on the host: chown ${uid}:${gid} on the folder, or a named volume instead of a folder; or run the container as the owner: --user ${facts?.uid ?? uid}:${facts?.gid ?? gid}`;
+      : `on the host: ${chownIt}; or a named volume instead of a folder; or run the container as the owner: --user ${facts?.uid ?? uid}:${facts?.gid ?? gid}`;
   return new VirtainersError(
     'DATA_UNWRITABLE',
     `writing to the data folder ${folder}${owner} as ${uid}:${gid}: ${code ?? cause.message}`,

@@ -33,7 +33,7 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
     uuid: parts.uuid,
     title: machine.name,
     osId: config.os.id ?? config.os.shortId,
-    emulator: `${IN_IMAGE.app}/bin/qemu-system-x86_64`,
+    emulator: `${IN_IMAGE.bin}/qemu-system-x86_64`,
     accelerator: parts.accelerator,
     ramMiB: config.ramMiB,
     cpus: config.cpus,

@@ -1,0 +1,56 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { COMMANDS, GLOBAL_OPTIONS } from '../../packages/cli/src/commands/table.ts';
+import { SHELLS } from '../../packages/cli/src/completion/shells.ts';
+import { tempFolder } from '../helpers/folders.ts';
+import { exec, requireTool } from '../helpers/process.ts';
+
+const catalogue = ['debian:12-packages', 'debian:13-packages'];
+let script: string;
+
+beforeAll(async () => {
+  await requireTool('bash');
+  const folder = await tempFolder('completion');
+  script = join(folder, 'virtainers.bash');
+  await writeFile(script, SHELLS['bash']?.({ commands: COMMANDS, globals: GLOBAL_OPTIONS, catalogue }) ?? '');
+  await writeFile(join(folder, 'disk.qcow2'), '');
+});
+
+/** What bash offers for a line, as readline would ask: the cursor at its end, words split at colons too. */
+async function offers(line: string): Promise<string[]> {
+  const program = `
+    source "$1"
+    cd "$(dirname "$1")"
+    docker() { [[ $1 == ps ]] && printf 'box\\nother\\n'; }
+    podman() { return 125; }
+    compopt() { :; }
+    COMP_LINE=$2 COMP_POINT=\${#2}
+    _virtainers
+    printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const { stdout } = await exec('bash', ['--norc', '-uc', program, 'bash', script, line]);
+  return stdout.split('\n').filter(Boolean);
+}
+
+test('bash accepts the script', async () => {
+  await exec('bash', ['-n', script]);
+});
+
+test.each([
+  ['virtainers b', ['bake']],
+  ['virtainers --debug ca', ['catalog']],
+  ['virtainers bake --l', ['--load', '--lock-dir']],
+  ['virtainers bake --load p', ['podman']],
+  ['virtainers bake debian:12-packages --load ', ['docker', 'podman']],
+  ['virtainers ssh o', ['other']],
+  ['virtainers completion z', ['zsh']],
+  ['virtainers inspect di', ['disk.qcow2']],
+  ['virtainers run box --memory ', []],
+])('%s', async (line, words) => {
+  expect(await offers(line)).toEqual(words);
+});
+
+test('what stands before a colon is not repeated: readline replaces the rest only', async () => {
+  expect(await offers('virtainers run debian:1')).toEqual(['12-packages', '13-packages']);
+  expect(await offers('virtainers run deb')).toEqual(catalogue);
+});
