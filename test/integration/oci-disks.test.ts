@@ -67,6 +67,15 @@ test.each(['stream.vmdk', 'v2.qcow2', 'zstd.qcow2', 'subclusters.qcow2'])('%s is
   await exec('qemu-img', ['compare', '-f', 'qcow2', '-F', 'raw', disk, join(folder, 'disk.raw')]);
 });
 
+test('a converted disk is the same in every cache', async () => {
+  const output = (name: string) => join(folder, `${name}.tar`);
+  const source = join(folder, 'disk.raw');
+  await bakeFile(source, { output: output('here') });
+  const there = await makeContext(join(folder, 'there'));
+  await bake(there, { source, definitions: [], runtime, output: output('there') });
+  await exec('cmp', [output('here'), output('there')]);
+});
+
 test('a clean qcow2 keeps its bytes, and a vendor its sum', async () => {
   const source = join(folder, 'v2.qcow2');
   const sha256 = (await digestFile(source)).slice(7);

@@ -1,7 +1,8 @@
-import { chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestFile } from '@virtainers/core';
 import { beforeAll, expect, test } from 'vitest';
+import { fileReaders, INPUT_PATHS, type InputPaths, readInputs } from '../../packages/runtime/src/cloud-init/inputs.ts';
 import { planSeed, type SeedInput } from '../../packages/runtime/src/cloud-init/seed.ts';
 import { seedPath, writeSeed } from '../../packages/runtime/src/cloud-init/write-seed.ts';
 import { repository, tempFolder } from '../helpers/folders.ts';
@@ -97,9 +98,15 @@ test('a place that cannot be written is named', async () => {
   );
 });
 
-test('V10: what is mounted is only read', async () => {
-  const seed = await plan({ userData: undefined, metaData: 'local-hostname: box\n' });
-  const path = join(await tempFolder('seed'), 'seed.iso');
-  await writeSeed(exec, seed, path, undefined);
-  expect(seed.files.map(({ name }) => name)).toContain('meta-data');
+test('V10: meta-data mounted without user-data is used, and only read', async () => {
+  const folder = await tempFolder('seed');
+  const paths = Object.fromEntries(Object.keys(INPUT_PATHS).map((name) => [name, join(folder, name)])) as InputPaths;
+  await writeFile(paths.metaData, 'local-hostname: box\n', { mode: 0o444 });
+  const before = await stat(paths.metaData, { bigint: true });
+  const seed = await plan(await readInputs(paths, fileReaders));
+  await writeSeed(exec, seed, join(folder, 'seed.iso'), undefined);
+  const { mtimeNs, ctimeNs, ino } = await stat(paths.metaData, { bigint: true });
+  expect([mtimeNs, ctimeNs, ino]).toEqual([before.mtimeNs, before.ctimeNs, before.ino]);
+  const metaData = seed.files.find(({ name }) => name === 'meta-data');
+  expect(Buffer.from(metaData?.content ?? []).toString()).toMatch(/^local-hostname: box\ninstance-id: /);
 });

@@ -9,11 +9,16 @@ export interface GuestOs {
 /** What virtio-era Linux guests have in common, as osinfo calls it. */
 const UNKNOWN: GuestOs = { user: 'cloud-user', osinfo: 'linux2022' };
 
+const ARCHITECTURE = /[-_.](?:x86_64|amd64)\b/g;
+
 /** First match wins; `$1` and `$2` stand for what the name's version says. */
 const FAMILIES: readonly (readonly [RegExp, string, string])[] = [
   [/debian[-_]?(\d+)/, 'debian', 'debian$1'],
-  [/(?:ubuntu[-_]?)(\d\d\.\d\d)/, 'ubuntu', 'ubuntu$1'],
-  [/(?:bionic|focal|jammy|noble|resolute)/, 'ubuntu', 'linux2022'],
+  [/ubuntu[-_]?(\d\d\.\d\d)/, 'ubuntu', 'ubuntu$1'],
+  [/\bbionic\b/, 'ubuntu', 'ubuntu18.04'],
+  [/\bfocal\b/, 'ubuntu', 'ubuntu20.04'],
+  [/\bjammy\b/, 'ubuntu', 'ubuntu22.04'],
+  [/\bnoble\b/, 'ubuntu', 'ubuntu24.04'],
   [/fedora.*?[-_.](\d\d)\b/, 'fedora', 'fedora$1'],
   [/centos-7/, 'centos', 'centos7.0'],
   [/centos-stream.*?[-_](\d+)/, 'cloud-user', 'centos-stream$1'],
@@ -30,7 +35,7 @@ const FAMILIES: readonly (readonly [RegExp, string, string])[] = [
 
 /** Guesses from a file's name: `debian-13-genericcloud-amd64` -> debian, debian13. */
 export function guessGuestOs(stem: string): GuestOs {
-  const name = stem.toLowerCase();
+  const name = stem.toLowerCase().replace(ARCHITECTURE, '');
   for (const [pattern, user, osinfo] of FAMILIES) {
     const match = pattern.exec(name);
     if (match) return { user, osinfo: osinfo.replace(/\$(\d)/g, (_, index: string) => match[Number(index)] ?? '') };

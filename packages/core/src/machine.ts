@@ -10,6 +10,7 @@ export const IN_IMAGE = {
   runtime: '/usr/lib/virtainers/runtime.mjs',
   templates: '/usr/lib/virtainers/templates',
   bin: '/usr/lib/virtainers/bin',
+  data: '/mounted',
   status: '/run/virtainers/status.json',
   overlays: '/overlays',
 } as const;

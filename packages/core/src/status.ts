@@ -20,6 +20,8 @@ export type State = (typeof STATES)[number];
 /** /run/virtainers/status.json (IN_IMAGE.status): what the supervisor tells whoever asks; written atomically. */
 export const statusSchema = z.object({
   formatVersion: z.literal(1),
+  /** Of the container's PID 1: a file that an earlier life of the container left behind has another one. */
+  life: z.string(),
   state: z.enum(STATES),
   /** ISO 8601, when the state began. */
   since: z.string(),

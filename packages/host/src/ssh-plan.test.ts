@@ -37,7 +37,7 @@ const COMMON = [
 
 test('to an address', () => {
   const plan = planSsh(engine, facts, { ...settings, address: published, identity: '/k', command: ['ls', '-l'] });
-  expect(plan).toEqual([...COMMON, ...['-i', '/k', '-p', '2222', '-l', 'debian', '--', '127.0.0.1', '--', 'ls', '-l']]);
+  expect(plan).toEqual([...COMMON, ...['-i', '/k', '-p', '2222', '-l', 'debian', '--', '127.0.0.1', 'ls', '-l']]);
 });
 
 test('through the engine', () => {

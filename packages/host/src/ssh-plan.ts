@@ -41,9 +41,8 @@ export function planSsh(engine: Engine, facts: ContainerFacts, settings: SshSett
     ...(settings.identity === undefined ? [] : ['-i', settings.identity]),
     ...(address ? ['-p', String(address.port)] : options({ ProxyCommand: proxyCommand(engine, facts.id) })),
     ...['-l', checkUser(settings.user)],
-    ...['--', address?.host ?? facts.name],
-    // A second `--`: ssh reads options behind the host too.
-    ...(settings.command.length > 0 ? ['--', ...settings.command] : []),
+    // Without `--`, ssh reads options behind the host too.
+    ...['--', address?.host ?? facts.name, ...settings.command],
   ];
 }
 

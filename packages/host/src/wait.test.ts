@@ -22,6 +22,7 @@ const facts: ContainerFacts = {
 function line(state: State, more: object = {}): string {
   const status = {
     formatVersion: 1,
+    life: '1',
     state,
     since: '2026-01-01T00:00:00Z',
     vmName: 'vm',

@@ -2,7 +2,9 @@ import { parseSize } from '@virtainers/core';
 import { z } from 'zod';
 
 const packageName = z.string().regex(/^[a-z0-9][a-z0-9.+-]*$/, 'a Debian package name');
-const imageName = z.string().regex(/^[a-z0-9][a-z0-9._-]*(:[a-z0-9][a-z0-9._-]*)?$/, 'a name such as debian:13-packages');
+const imageName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]*(:[a-z0-9][a-z0-9._-]*)?$/, 'a name such as debian:13-packages');
 const reason = z.string().min(10);
 /** Relative to the root: `*` and `?` within a name, `{a,b}` for either. */
 const glob = z.string().regex(/^[^/].*[^/]$/);
@@ -45,10 +47,12 @@ const packagesSchema = z.strictObject({
   ...archive,
   /** Virtual size of the disk, in bytes once parsed. */
   size,
+  /** Who carries out what cloud-init is told about the network. */
+  network: z.enum(['networkd', 'ifupdown']),
   /** Added to the kernel command line. */
   kernelArguments: z.array(z.string().regex(/^[\w.,=:/-]+$/)).default([]),
-  /** systemd units that are never started, and why. */
-  masked: z.array(z.strictObject({ because: reason, units: z.array(z.string().min(1)) })).default([]),
+  /** systemd units and generators (systemd.generator(7)) that never run, and why. */
+  masked: z.array(z.strictObject({ because: reason, units: z.array(z.string().regex(/^[\w@.-]+$/)) })).default([]),
 });
 
 const genericSchema = z.strictObject({ kind: z.literal('generic'), ...image });

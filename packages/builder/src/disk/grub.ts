@@ -62,7 +62,7 @@ export function grubConfig(title: string, rootUuid: string, kernelArguments: rea
     'terminal_output console serial',
     'set default=0',
     'set timeout=0',
-    `menuentry '${title.replaceAll("'", '')}' {`,
+    `menuentry "${title.replace(/["\\$`]/g, '')}" {`,
     `  search --no-floppy --fs-uuid --set=root ${rootUuid}`,
     `  linux /vmlinuz root=UUID=${rootUuid} ro ${kernelArguments.join(' ')}`,
     '  initrd /initrd.img',

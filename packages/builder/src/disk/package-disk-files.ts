@@ -4,9 +4,20 @@ import { grubConfig, grubDefaults } from './grub.ts';
 
 /** The last console is /dev/console, where systemd and cloud-init write (kernel, admin-guide/serial-console.rst). */
 const CONSOLES = ['console=tty0', 'console=ttyS0,115200'];
+/** The kernel keeps to warnings and systemd says what it starts: a character on an emulated serial port is dear. */
+const QUIET = ['quiet', 'systemd.show_status=true'];
 
 /** What a driver in the initramfs may have to find the root on, whatever the VM's bus is. */
-const INITRAMFS_MODULES = ['virtio_pci', 'virtio_blk', 'virtio_scsi', 'sd_mod', 'nvme', 'ext4', 'crc32c_generic', 'crc32c_intel'];
+const INITRAMFS_MODULES = [
+  'virtio_pci',
+  'virtio_blk',
+  'virtio_scsi',
+  'sd_mod',
+  'nvme',
+  'ext4',
+  'crc32c_generic',
+  'crc32c_intel',
+];
 
 /** Laid into the root before the first package, because configuring packages reads it. */
 export function filesBeforePackages(rootUuid: string): TarFile[] {
@@ -26,8 +37,12 @@ export function filesBeforePackages(rootUuid: string): TarFile[] {
 }
 
 /** Put into the finished root, or in place of what the host or mmdebstrap left there. */
-export function filesAfterPackages(definition: PackagesDefinition, rootUuid: string, modules: readonly TarFile[]): TarFile[] {
-  const kernelArguments = [...CONSOLES, ...definition.kernelArguments];
+export function filesAfterPackages(
+  definition: PackagesDefinition,
+  rootUuid: string,
+  modules: readonly TarFile[],
+): TarFile[] {
+  const kernelArguments = [...CONSOLES, ...QUIET, ...definition.kernelArguments];
   const masked = definition.masked.flatMap((group) => group.units);
   return [
     ...['dev', 'proc', 'sys', 'run', 'boot/grub', 'boot/grub/i386-pc'].map(folder),
@@ -39,10 +54,15 @@ export function filesAfterPackages(definition: PackagesDefinition, rootUuid: str
     { path: 'etc/hosts', content: '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' },
     // Empty: made at the first boot, without what a "first boot" of systemd's would ask and set (machine-id(5)).
     { path: 'etc/machine-id', content: '', mode: 0o444 },
+    { path: 'etc/default/locale', content: 'LANG=C.UTF-8\n' },
+    // Newer than /usr or as old: nothing in /etc and /var has to be made again at the first boot (systemd.unit(5), ConditionNeedsUpdate).
+    ...['etc/.updated', 'var/.updated'].map((path): TarFile => ({ path, content: '' })),
     resolver(definition),
     ...aptSources(definition),
+    ...(definition.network === 'networkd' ? enabledNetworkd() : []),
     { path: 'etc/cloud/cloud.cfg.d/91_virtainers.cfg', content: CLOUD_CONFIG },
-    ...masked.map((unit): TarFile => ({ path: `etc/systemd/system/${unit}`, type: 'symlink', content: '/dev/null' })),
+    ...(masked.some(isGenerator) ? [folder('etc/systemd/system-generators')] : []),
+    ...masked.map((unit): TarFile => ({ path: maskPath(unit), type: 'symlink', content: '/dev/null' })),
   ];
 }
 
@@ -58,7 +78,7 @@ export const DROPPED = [
   'var/lib/apt/lists/*',
   'var/lib/dbus/machine-id',
   'var/lib/dpkg/*-old',
-  'var/lib/systemd/{catalog,random-seed}',
+  'var/lib/systemd/random-seed',
   'var/log/{alternatives.log,bootstrap.log,btmp,dpkg.log,faillog,lastlog,wtmp,apt/*}',
   'tmp/*',
   'run/*',
@@ -72,9 +92,21 @@ grub_dpkg:
   enabled: false
 # An RSA key takes seconds to make where the CPU is emulated, and every client of today takes the others.
 ssh_genkeytypes: [ed25519, ecdsa]
+# The fingerprints that it prints cost two more seconds there; ssh-keyscan tells them too.
+ssh:
+  emit_keys_to_console: false
+# /etc/default/locale says so already.
+locale: false
 manage_etc_hosts: true
-apt_preserve_sources_list: true
 `;
+
+function isGenerator(unit: string): boolean {
+  return unit.endsWith('-generator');
+}
+
+function maskPath(unit: string): string {
+  return `etc/systemd/${isGenerator(unit) ? 'system-generators' : 'system'}/${unit}`;
+}
 
 function fstab(rootUuid: string): string {
   return `UUID=${rootUuid} / ext4 rw,discard,errors=remount-ro 0 1\n`;
@@ -82,8 +114,29 @@ function fstab(rootUuid: string): string {
 
 function resolver(definition: PackagesDefinition): TarFile {
   const path = 'etc/resolv.conf';
-  if (!definition.packages.includes('systemd-resolved')) return { path, content: '' };
+  if (definition.network !== 'networkd') return { path, content: '' };
   return { path, type: 'symlink', content: '../run/systemd/resolve/stub-resolv.conf' };
+}
+
+/** What `systemctl enable systemd-networkd` links; Debian ships it disabled. */
+function enabledNetworkd(): TarFile[] {
+  const links = {
+    'dbus-org.freedesktop.network1.service': 'systemd-networkd.service',
+    'multi-user.target.wants/systemd-networkd.service': 'systemd-networkd.service',
+    'network-online.target.wants/systemd-networkd-wait-online.service': 'systemd-networkd-wait-online.service',
+    'sockets.target.wants/systemd-networkd.socket': 'systemd-networkd.socket',
+  };
+  const folders = ['multi-user', 'network-online', 'sockets'].map((name) => `etc/systemd/system/${name}.target.wants`);
+  return [
+    ...folders.map(folder),
+    ...Object.entries(links).map(
+      ([path, unit]): TarFile => ({
+        path: `etc/systemd/system/${path}`,
+        type: 'symlink',
+        content: `/usr/lib/systemd/system/${unit}`,
+      }),
+    ),
+  ];
 }
 
 function aptSources({ suite, mirror }: PackagesDefinition): TarFile[] {

@@ -5,7 +5,7 @@ import { type Digest, digestFile } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import type { PackagesDefinition } from '../definition/schema.ts';
 import { bootstrap } from '../root/bootstrap.ts';
-import { rewriteTar, type TarFile, writeTar } from '../root/canonical-tar.ts';
+import { fileSizes, rewriteTar, type TarFile, writeTar } from '../root/canonical-tar.ts';
 import { cachedFolder, cacheKey } from '../root/content-cache.ts';
 import { fetchDebs } from '../root/debs.ts';
 import { formatLock, type Lock } from '../root/lock.ts';
@@ -15,10 +15,10 @@ import { selectionOf } from '../root/selection.ts';
 import type { ToolRoot } from '../root/tool-root.ts';
 import { withWorkFolder } from '../root/work-folder.ts';
 import { CORE_MODULES, coreConfig, patchBootSector, patchCoreImage } from './grub.ts';
-import { makeFilesystem } from './package-disk-filesystem.ts';
 import { DROPPED, filesAfterPackages, filesBeforePackages } from './package-disk-files.ts';
+import { makeFilesystem } from './package-disk-filesystem.ts';
 import { type PartitionPlan, planPartitions, SECTOR, stableUuid } from './partitions.ts';
-import { isBytecode, retimeBytecode } from './python-bytecode.ts';
+import { retimeBytecode, sourceOfBytecode } from './python-bytecode.ts';
 
 /** A qcow2 in the cache. */
 export interface PackageDisk {
@@ -43,7 +43,13 @@ export async function makePackageDisk(
 ): Promise<PackageDisk> {
   const lock = await lockedPackages(ctx, selectionOf(definition), options);
   const { path: _, ...content } = definition;
-  const key = cacheKey({ recipe: RECIPE, lock: formatLock(lock), content, tools: tools.digest, epoch: ctx.sourceDateEpoch });
+  const key = cacheKey({
+    recipe: RECIPE,
+    lock: formatLock(lock),
+    content,
+    tools: tools.digest,
+    epoch: ctx.sourceDateEpoch,
+  });
   ctx.onEvent({ type: 'start', step: 'disk', title: definition.title });
   const { folder, result, cached } = await cachedFolder(ctx, 'disks', key, (temp) =>
     makeDisk(ctx, definition, tools, lock, temp),
@@ -93,13 +99,14 @@ async function makeRootTar(
     const output = join(folder, 'root.tar');
     await writeTar(createWriteStream(setup), filesBeforePackages(rootUuid), epoch);
     await bootstrap(ctx, { debs, suite, variant: 'minbase', include: packages, setup, output });
+    const sizes = await fileSizes(createReadStream(output, { highWaterMark: 1 << 20 }), (path) => path.endsWith('.py'));
     await rewriteTar(createReadStream(output, { highWaterMark: 1 << 20 }), createWriteStream(tar), {
       drop: pathRules(DROPPED).drop,
       files: filesAfterPackages(definition, rootUuid, await grubModules(tools)),
       mtime: epoch,
       plain: false,
-      edits: isBytecode,
-      edit: (_, bytes) => retimeBytecode(bytes, epoch),
+      edits: (path) => sizes.has(sourceOfBytecode(path) ?? ''),
+      edit: (path, bytes) => retimeBytecode(bytes, epoch, sizes.get(sourceOfBytecode(path) ?? '') ?? 0),
     });
   });
 }

@@ -5,6 +5,8 @@ import { type Digest, IN_IMAGE, type Machine, QEMU_GID, QEMU_UID, VirtainersErro
 import { type LayerPlan, planLayer } from './layer.ts';
 import type { TarEntry } from './tar.ts';
 
+const owner = { uid: QEMU_UID, gid: QEMU_GID };
+
 /** The qcow2 that goes into an image. */
 export interface DiskFile {
   readonly path: string;
@@ -17,7 +19,6 @@ export interface DiskFile {
  * describes it. Without a disk, machine.json alone.
  */
 export async function planDiskLayer(machine: Machine, disk: DiskFile | undefined, mtime: number): Promise<LayerPlan> {
-  const owner = { uid: QEMU_UID, gid: QEMU_GID };
   const description: TarEntry[] = [
     { path: relative('/etc/virtainers'), mode: 0o755 },
     { path: relative(IN_IMAGE.machine), mode: 0o644, content: [Buffer.from(`${JSON.stringify(machine, null, 2)}\n`)] },
@@ -44,6 +45,8 @@ export async function planAppLayer(assetsDir: string, mtime: number): Promise<La
     { path: relative(IN_IMAGE.runtime), mode: 0o644, content: [runtime] },
     { path: relative(IN_IMAGE.templates), mode: 0o755 },
     ...(await folderEntries(join(assetsDir, 'templates'), relative(IN_IMAGE.templates), 0o644)),
+    // A new named volume takes its owner from here, so that `--user 107:107` may write to it.
+    { path: relative(IN_IMAGE.data), mode: 0o755, ...owner },
     { path: relative(IN_IMAGE.bin), mode: 0o755 },
     ...(await folderEntries(join(assetsDir, 'bin'), relative(IN_IMAGE.bin), 0o755)),
   ];

@@ -41,6 +41,6 @@ export const configSchema = z.object({
 });
 
 export type Descriptor = z.infer<typeof descriptorSchema>;
-export type Index = z.infer<typeof indexSchema>;
+
 export type Manifest = z.infer<typeof manifestSchema>;
 export type ImageConfig = z.infer<typeof configSchema>;

@@ -23,10 +23,14 @@ export async function resolvePackages(ctx: BuildContext, selection: PackageSelec
     try {
       await apt(['update']);
     } catch (cause) {
-      throw new VirtainersError('SOURCE_UNAVAILABLE', `reading the package lists of ${selection.mirror} ${selection.suite}`, {
-        cause,
-        hint: 'is the network up, and is debian-archive-keyring installed?',
-      });
+      throw new VirtainersError(
+        'SOURCE_UNAVAILABLE',
+        `reading the package lists of ${selection.mirror} ${selection.suite}`,
+        {
+          cause,
+          hint: 'is the network up, and is debian-archive-keyring installed?',
+        },
+      );
     }
     const { stdout } = await apt(['install', '--print-uris', ...wanted(selection)]);
     const packages = parsePrintUris(stdout, selection.mirror).filter((p) => !selection.without.includes(p.name));
@@ -57,7 +61,9 @@ export function parsePrintUris(stdout: string, mirror: string): LockedPackage[] 
 }
 
 function wanted(selection: PackageSelection): string[] {
-  return selection.bootable ? ['?or(?essential,?priority(required))', 'apt', ...selection.packages] : [...selection.packages];
+  return selection.bootable
+    ? ['?or(?essential,?priority(required))', 'apt', ...selection.packages]
+    : [...selection.packages];
 }
 
 /** apt.conf(5): nothing of the host's state, sources or preferences, one architecture, no recommendations. */

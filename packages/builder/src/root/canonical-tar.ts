@@ -65,17 +65,33 @@ export async function writeTar(target: Writable, files: readonly TarFile[], mtim
   await Promise.all([fill(), pipeline(writer, target)]);
 }
 
+/** The sizes of the files that `wanted` names. */
+export async function fileSizes(source: Readable, wanted: (path: string) => boolean): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>();
+  const reader = extract();
+  const read = async () => {
+    for await (const entry of reader) {
+      const path = pathOf(entry.header);
+      if (entry.header.type === 'file' && wanted(path)) sizes.set(path, entry.header.size);
+      entry.resume();
+    }
+  };
+  await Promise.all([pipeline(source, reader), read()]);
+  return sizes;
+}
+
 async function copyEntries(reader: ReturnType<typeof extract>, writer: Pack, rules: TarRules): Promise<void> {
   const ours = [...rules.files].sort((a, b) => comparePaths(a.path, b.path));
   const droppedFiles = new Set<string>();
   let last = '';
   for await (const entry of reader) {
-    const path = entry.header.name.replace(/^\.\//, '').replace(/\/$/, '');
+    const path = pathOf(entry.header);
     if (path === '' || path === '.') {
       entry.resume();
       continue;
     }
-    if (comparePaths(path, last) <= 0) throw new VirtainersError('ROOT_INVALID', `reading a root: ${path} after ${last}`);
+    if (comparePaths(path, last) <= 0)
+      throw new VirtainersError('ROOT_INVALID', `reading a root: ${path} after ${last}`);
     last = path;
     while (ours[0] && comparePaths(ours[0].path, path) < 0) await addFile(writer, ours.shift() as TarFile, rules.mtime);
     if (ours[0]?.path === path) {
@@ -91,12 +107,19 @@ async function copyEntries(reader: ReturnType<typeof extract>, writer: Pack, rul
   for (const file of ours) await addFile(writer, file, rules.mtime);
 }
 
+function pathOf(header: Header): string {
+  return header.name.replace(/^\.\//, '').replace(/\/$/, '');
+}
+
 function canonicalHeader(header: Header, path: string, rules: TarRules, dropped: ReadonlySet<string>): NewHeader {
   const linkname = header.type === 'link' ? header.linkname.replace(/^\.\//, '') : header.linkname;
   if (header.type === 'link' && linkname && dropped.has(linkname)) {
-    throw new VirtainersError('ROOT_INVALID', `reading a root: ${path} is a hard link to ${linkname}, which is dropped`);
+    throw new VirtainersError(
+      'ROOT_INVALID',
+      `reading a root: ${path} is a hard link to ${linkname}, which is dropped`,
+    );
   }
-    const pax = (header.pax ?? {}) as Record<string, string>;
+  const pax = (header.pax ?? {}) as Record<string, string>;
   if (!rules.plain && Object.keys(pax).some((name) => name.startsWith('SCHILY.xattr.security.'))) {
     throw new VirtainersError('ROOT_INVALID', `reading a root: ${path} has capabilities, which would be lost`);
   }

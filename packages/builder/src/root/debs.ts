@@ -55,9 +55,13 @@ function notFetched(absent: readonly Deb[], stderr: string, name: string): Virta
       hint: 'bake with --update-lock to take the versions that it has now',
     });
   }
-  return new VirtainersError('SOURCE_UNAVAILABLE', `fetching packages of ${name}: ${list}\n${stderr.trim().slice(-1500)}`, {
-    hint: 'is the network up?',
-  });
+  return new VirtainersError(
+    'SOURCE_UNAVAILABLE',
+    `fetching packages of ${name}: ${list}\n${stderr.trim().slice(-1500)}`,
+    {
+      hint: 'is the network up?',
+    },
+  );
 }
 
 /** TMPDIR and the cache may be two file systems, across which rename(2) does not go. */

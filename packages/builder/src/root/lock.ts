@@ -35,7 +35,9 @@ const LINE =
 /** Identifies a selection: a lock holds for the one it was made for. */
 export function selectionDigest(selection: PackageSelection): Digest {
   const { mirror: _, name: __, ...rest } = selection;
-  return digestBytes(JSON.stringify({ ...rest, packages: [...rest.packages].sort(), without: [...rest.without].sort() }));
+  return digestBytes(
+    JSON.stringify({ ...rest, packages: [...rest.packages].sort(), without: [...rest.without].sort() }),
+  );
 }
 
 /** One line a package, by name, so that a diff shows what moved. */
@@ -57,7 +59,10 @@ export function parseLock(text: string, where: string): Lock {
   const bad = lines.filter((line) => !LINE.test(line) || line.includes('..'));
   if (bad.length > 0 || lines.length === 0) {
     const problems = bad.map((line) => `${where}: not a package: ${line.slice(0, 100)}`);
-    throw new VirtainersError('DEFINITION_INVALID', [`reading ${where}: ${bad.length} bad lines`, ...problems].join('\n  '));
+    throw new VirtainersError(
+      'DEFINITION_INVALID',
+      [`reading ${where}: ${bad.length} bad lines`, ...problems].join('\n  '),
+    );
   }
   return { selection, packages: lines.map(parseLine) };
 }

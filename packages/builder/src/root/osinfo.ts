@@ -21,7 +21,8 @@ export async function osinfoTable(spawn: Spawn, deb: string): Promise<Record<str
   for await (const entry of reader) {
     const chunks: Buffer[] = [];
     for await (const chunk of entry) chunks.push(chunk as Buffer);
-    if (/\/osinfo\/os\/.*\.xml$/.test(entry.header.name)) Object.assign(table, parseOsinfo(Buffer.concat(chunks).toString()));
+    if (/\/osinfo\/os\/.*\.xml$/.test(entry.header.name))
+      Object.assign(table, parseOsinfo(Buffer.concat(chunks).toString()));
   }
   const { exitCode } = await dpkg.exited;
   if (exitCode !== 0) throw commandFailed(['dpkg-deb', '--fsys-tarfile', deb], `exit code ${exitCode}`, '');
@@ -32,10 +33,18 @@ export async function osinfoTable(spawn: Spawn, deb: string): Promise<Record<str
 export function parseOsinfo(xml: string): Record<string, OsinfoEntry> {
   const table: Record<string, OsinfoEntry> = {};
   const text = xml.replace(/<!--[\s\S]*?-->|<\?[\s\S]*?\?>/g, '');
-  for (const [, id = '', body = ''] of text.matchAll(/<os\s+id="([^"]+)"[^>]*>([\s\S]*?)<\/os>\s*(?=<os\s|<\/libosinfo>)/g)) {
+  for (const [, id = '', body = ''] of text.matchAll(
+    /<os\s+id="([^"]+)"[^>]*>([\s\S]*?)<\/os>\s*(?=<os\s|<\/libosinfo>)/g,
+  )) {
     const fields = directChildren(body);
     const first = (name: string) => fields.find((field) => field.name === name)?.text;
-    const entry = { id, name: first('name'), family: first('family'), distro: first('distro'), version: first('version') };
+    const entry = {
+      id,
+      name: first('name'),
+      family: first('family'),
+      distro: first('distro'),
+      version: first('version'),
+    };
     for (const field of fields) if (field.name === 'short-id') table[field.text] = entry;
   }
   return table;

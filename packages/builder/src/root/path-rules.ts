@@ -16,7 +16,8 @@ export function pathRules(drop: readonly string[], keep: readonly string[] = [])
   const keptFolders = kept.flatMap(ancestors).map((pattern) => new RegExp(`^${globSource(pattern)}$`));
   return {
     drop(path) {
-      if (keptPaths.some((regexp) => regexp.test(path)) || keptFolders.some((regexp) => regexp.test(path))) return false;
+      if (keptPaths.some((regexp) => regexp.test(path)) || keptFolders.some((regexp) => regexp.test(path)))
+        return false;
       const rule = dropped.find((candidate) => candidate.regexp.test(path));
       if (rule) rule.met = true;
       return rule !== undefined;

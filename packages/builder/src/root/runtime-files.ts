@@ -11,7 +11,10 @@ export function runtimeFiles(osinfo: string, dpkgStatus: string): TarFile[] {
     { path: 'etc/passwd', content: lines(PASSWD) },
     { path: 'etc/group', content: lines(GROUP) },
     { path: 'etc/shadow', content: lines(PASSWD.map((line) => `${line.split(':')[0]}:*:::::::`)), mode: 0o640 },
-    { path: 'etc/nsswitch.conf', content: lines(['passwd: files', 'group: files', 'shadow: files', 'hosts: files dns']) },
+    {
+      path: 'etc/nsswitch.conf',
+      content: lines(['passwd: files', 'group: files', 'shadow: files', 'hosts: files dns']),
+    },
     { path: 'etc/hosts', content: lines(['127.0.0.1 localhost', '::1 localhost ip6-localhost ip6-loopback']) },
     { path: 'etc/hostname', content: lines(['localhost']) },
     { path: 'etc/resolv.conf', content: '' },

@@ -28,12 +28,23 @@ const RECIPE = 1;
 const OSINFO_PACKAGE = 'osinfo-db';
 
 /** The runtime root of images/runtime.yaml. Throws what lockedPackages and fetchDebs throw. */
-export async function makeRuntimeRoot(ctx: BuildContext, tools: ToolRoot, options: LockOptions = {}): Promise<RootLayer> {
+export async function makeRuntimeRoot(
+  ctx: BuildContext,
+  tools: ToolRoot,
+  options: LockOptions = {},
+): Promise<RootLayer> {
   const definition = await loadRootDefinition(join(ctx.assetsDir, 'images'), 'runtime');
   const selection = selectionOf(definition);
   const lock = await lockedPackages(ctx, selection, options);
   const { drop, keep } = definition;
-  const key = cacheKey({ recipe: RECIPE, lock: formatLock(lock), drop, keep, tools: tools.digest, epoch: ctx.sourceDateEpoch });
+  const key = cacheKey({
+    recipe: RECIPE,
+    lock: formatLock(lock),
+    drop,
+    keep,
+    tools: tools.digest,
+    epoch: ctx.sourceDateEpoch,
+  });
   ctx.onEvent({ type: 'start', step: 'root', title: 'runtime root' });
   const { folder, result, cached } = await cachedFolder(ctx, 'roots', key, async (temp) => {
     const debs = await fetchDebs(ctx, lock, selection.mirror, selection.name);
@@ -51,7 +62,8 @@ async function makeLayer(
   layer: string,
 ): Promise<GzipLayer> {
   const osinfo = debs.find((deb) => deb.name === OSINFO_PACKAGE);
-  if (!osinfo) throw new VirtainersError('DEFINITION_INVALID', `${definition.path}: packages: ${OSINFO_PACKAGE} is missing`);
+  if (!osinfo)
+    throw new VirtainersError('DEFINITION_INVALID', `${definition.path}: packages: ${OSINFO_PACKAGE} is missing`);
   const installed = debs.filter((deb) => deb !== osinfo);
   const files = runtimeFiles(
     `${JSON.stringify(await osinfoTable(ctx.spawn, osinfo.file))}\n`,

@@ -4,6 +4,7 @@ import type { HostContext } from '../context.ts';
 import { type ContainerFacts, type ImageFacts, parseContainer, parseImage } from './facts.ts';
 import type { Engine } from './find.ts';
 import { parseJson } from './json.ts';
+import { plainLines } from './plain-lines.ts';
 
 /** One engine, its verbs. Every one is a single command that Docker and Podman understand alike. */
 export interface EngineClient extends Engine {
@@ -17,7 +18,7 @@ export interface EngineClient extends Engine {
   volumeExists(name: string): Promise<boolean>;
   /** `argv` as run-plan.ts made it, without the program. Gives back the container's id. */
   run(args: readonly string[]): Promise<string>;
-  /** The last `lines` lines that the container wrote. */
+  /** The last `lines` lines that the container wrote, as plain text. */
   logTail(name: string, lines: number): Promise<string[]>;
   /** A program in the container, to its end; a failure is given back. */
   exec(name: string, argv: readonly string[]): Promise<ExecResult>;
@@ -64,11 +65,7 @@ export function makeClient(context: HostContext, engine: Engine): EngineClient {
     },
     async logTail(name, lines) {
       const { stdout, stderr } = await call(['logs', '--tail', String(lines), name], true);
-      return `${stdout}${stderr}`
-        .split('\n')
-        .map((line) => line.trimEnd())
-        .filter(Boolean)
-        .slice(-lines);
+      return plainLines(`${stdout}${stderr}`).slice(-lines);
     },
     exec: (name, argv) => call(['exec', name, ...argv], true),
     spawn: (name, argv, options) => context.spawn(program, ['exec', name, ...argv], options),

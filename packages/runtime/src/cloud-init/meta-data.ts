@@ -1,7 +1,7 @@
 import { type Document, isMap, parseDocument, Scalar } from 'yaml';
 
 /** What a user's meta-data lacks is added; what it says stays as it was written. */
-export interface MetaDataDefaults {
+interface MetaDataDefaults {
   readonly instanceId: string;
   readonly hostname: string;
   readonly keys: readonly string[];

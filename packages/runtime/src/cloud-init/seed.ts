@@ -5,7 +5,7 @@ import { parseMetaData, type UserMetaData } from './meta-data.ts';
 import { parsePublicKeys } from './public-keys.ts';
 
 /** The texts of templates/cloud-init/*.hbs. */
-export interface SeedTemplates {
+interface SeedTemplates {
   readonly userData: string;
   readonly metaData: string;
   readonly vendorData: string;

@@ -16,6 +16,7 @@ export interface ContainerFacts {
   /** Ports below this number need NET_BIND_SERVICE. */
   readonly unprivilegedPortStart: number;
   readonly ipv4Forwarding: boolean;
+  readonly readonlyRoot: boolean;
   /** Text of /proc/self/mountinfo. */
   readonly mountinfo: string;
 }
@@ -65,8 +66,18 @@ export async function readContainerFacts(uid: number, gid: number): Promise<Cont
     memoryLimitBytes,
     unprivilegedPortStart: portStart ?? 1024,
     ipv4Forwarding: forwarding === 1,
+    readonlyRoot: isReadonlyRoot(mountinfo),
     mountinfo,
   };
+}
+
+/** Field 5 is the mount point, field 6 its options (proc_pid_mountinfo(5)); the last mount on a point is the one in force. */
+export function isReadonlyRoot(mountinfo: string): boolean {
+  const options = mountinfo.split('\n').flatMap((line) => {
+    const [, , , , point, flags] = line.split(' ');
+    return point === '/' && flags ? [flags.split(',')] : [];
+  });
+  return options.at(-1)?.includes('ro') ?? false;
 }
 
 /** From the `CapEff` line of /proc/PID/status (proc_pid_status(5)). */

@@ -34,7 +34,7 @@ export interface OpenDiskOptions extends Users {
 }
 
 /** What a start of this data folder may remember for the next. */
-export interface Facts {
+interface Facts {
   readonly instanceId?: string;
   readonly generatedPassword?: string;
 }

@@ -8,6 +8,13 @@ const ROOT_NEEDS = ['CHOWN', 'SETUID', 'SETGID', 'SETPCAP', 'KILL', 'FOWNER'];
 /** What no mode can do without. Throws CAPABILITY_MISSING. */
 export function requireContainer(facts: ContainerFacts): void {
   if (facts.uid !== 0) return;
+  if (facts.readonlyRoot) {
+    throw new VirtainersError(
+      'CAPABILITY_MISSING',
+      "the container's root is read-only, and libvirt's system driver, which root gets, keeps its state in /etc, /run and /var",
+      { hint: 'add --user 107:107 --tmpfs /tmp, or run without --read-only' },
+    );
+  }
   const missing = ROOT_NEEDS.filter((name) => !facts.capabilities.has(name));
   if (missing.length === 0) return;
   throw new VirtainersError(

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { IN_IMAGE, type Status, VirtainersError } from '@virtainers/core';
 import { settleAccelerator } from '../accelerator/accelerator.ts';
 import { followConsole } from '../console/follow.ts';
+import { readLife } from '../container/life.ts';
 import { startDaemons } from '../daemon/daemons.ts';
 import { parseDomainEvent, type StopReason } from '../domain/events.ts';
 import { makeVirsh, type Virsh } from '../domain/virsh.ts';
@@ -32,7 +33,7 @@ export async function runMachine(deps: Deps): Promise<number> {
   const { config, machine, driver, log, clock, statusPath } = deps;
   const status = makeStatusFile(
     statusPath,
-    { vmName: config.vmName, driver: driver.kind, user: machine.user },
+    { life: await readLife(), vmName: config.vmName, driver: driver.kind, user: machine.user },
     () => new Date(),
     clock,
   );
@@ -40,6 +41,8 @@ export async function runMachine(deps: Deps): Promise<number> {
   const undo: Undo = (name, step) => void undos.push({ name, step });
   let ending: Ending;
   try {
+    requireContainer(deps.facts);
+    await status.update({});
     ending = await live(deps, status, undo);
   } catch (error) {
     const known = error instanceof VirtainersError ? error : undefined;
@@ -58,9 +61,8 @@ export async function runMachine(deps: Deps): Promise<number> {
 }
 
 async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending> {
-  const { exec, spawn, log, config, facts, driver, stopAsked } = deps;
+  const { exec, spawn, log, config, driver, stopAsked } = deps;
   reportMachine(log, deps);
-  requireContainer(facts);
   const parts = await prepare(deps, status, undo);
   const virsh = makeVirsh(exec, spawn, { uri: driver.uri, domain: config.vmName, env: driver.env });
   const domain = followEvents(virsh, config.vmName, undo);

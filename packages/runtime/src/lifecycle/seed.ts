@@ -38,6 +38,9 @@ export async function makeSeed(
   if (plan.generatedPassword !== undefined) {
     log.info(`no key, user-data or password was given: log in with the one-time password ${plan.generatedPassword}`);
   }
+  if (plan.generatedPassword === undefined && plan.password !== undefined && plan.password === disk.generatedPassword) {
+    log.info(`the password is the one that the first start of this data folder made; it is kept in ${config.imageDir}`);
+  }
   await disk.remember({
     instanceId: plan.instanceId,
     ...(plan.generatedPassword === undefined ? {} : { generatedPassword: plan.generatedPassword }),

@@ -6,7 +6,7 @@ export interface StatusFile {
   /** The last thing written. */
   readonly current: Status;
   /** Merges and writes; a new state gets its time. Writes follow one another, so that the last call wins. */
-  update(change: Partial<Omit<Status, 'formatVersion' | 'since' | 'timings'>>): Promise<void>;
+  update(change: Partial<Omit<Status, 'formatVersion' | 'life' | 'since' | 'timings'>>): Promise<void>;
   /** Notes a moment that is no state: `running`. */
   mark(name: string): void;
 }
@@ -14,7 +14,7 @@ export interface StatusFile {
 /** The status file at `path`, written whole by rename; `now` and `clock` (ms since the start) are handed in. */
 export function makeStatusFile(
   path: string,
-  first: Pick<Status, 'vmName' | 'driver' | 'user'>,
+  first: Pick<Status, 'life' | 'vmName' | 'driver' | 'user'>,
   now: () => Date,
   clock: () => number,
 ): StatusFile {

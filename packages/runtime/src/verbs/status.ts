@@ -1,15 +1,20 @@
 import { watch } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { type State, type Status, statusSchema } from '@virtainers/core';
+import { z } from 'zod';
+import { readLife } from '../container/life.ts';
 
 type Out = (text: string) => void;
 
 const FINAL: ReadonlySet<State> = new Set(['ready', 'degraded', 'failed', 'stopped', 'saved']);
 
+/** Undefined: not written yet in this life of the container. */
 async function readStatus(path: string): Promise<Status | undefined> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : statusSchema.parse(JSON.parse(text));
+  if (text === undefined) return undefined;
+  const { life } = z.object({ life: z.string() }).parse(JSON.parse(text));
+  return life === (await readLife()) ? statusSchema.parse(JSON.parse(text)) : undefined;
 }
 
 /** For the engine's health check: 0 when ready, else 1; one line says why. */
@@ -30,6 +35,7 @@ export async function reportStatus(path: string, out: Out, follow: boolean): Pro
     if (status) out(JSON.stringify(status));
     return status ? 0 : 1;
   }
+  await mkdir(dirname(path), { recursive: true });
   return new Promise((resolve, reject) => {
     let last = '';
     const look = async () => {

@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { type DownloadRequest, download } from './download.ts';
+import { claimPart } from './part.ts';
+
+const content = Buffer.alloc(400_000, 'a cloud image, piece by piece ');
+const sha256 = createHash('sha256').update(content).digest('hex');
+const pauses: number[] = [];
+let seen: IncomingMessage['headers'][] = [];
+let respond: (request: IncomingMessage, response: ServerResponse, count: number) => unknown;
+let folder: string;
+let origin: string;
+
+const server = createServer((request, response) => {
+  seen.push(request.headers);
+  respond(request, response, seen.length);
+});
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'virtainers-download-'));
+  [seen, pauses.length] = [[], 0];
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+function fetchIt(more: Partial<DownloadRequest> = {}) {
+  return download({
+    url: new URL(`${origin}/disk.qcow2`),
+    label: 'the disk',
+    sums: { sha256 },
+    maxSize: 1_000_000,
+    folder,
+    pause: async (ms) => {
+      pauses.push(ms);
+    },
+    ...more,
+  });
+}
+
+/** Sends the file, or what a Range asks of it; `cutAt` ends the connection there, once the client has read so far. */
+function serve(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { cutAt, etag = '"v1"' }: { cutAt?: number; etag?: string } = {},
+) {
+  const wanted = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  const current = request.headers['if-range'] === undefined || request.headers['if-range'] === etag;
+  const start = current ? wanted : 0;
+  response.writeHead(start > 0 ? 206 : 200, {
+    etag,
+    'content-length': content.length - start,
+    ...(start > 0 ? { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` } : {}),
+  });
+  if (cutAt === undefined) return response.end(content.subarray(start));
+  return response.write(content.subarray(start, cutAt), () => setImmediate(() => response.destroy()));
+}
+
+test('fetches, checks and leaves the file under its sum and nothing else', async () => {
+  respond = (request, response) => serve(request, response);
+  const file = await fetchIt();
+  expect(file).toMatchObject({ digest: `sha256:${sha256}`, size: content.length, version: { etag: '"v1"' } });
+  expect(await readdir(folder)).toEqual([`${sha256}.file`]);
+  expect(seen[0]?.['accept-encoding']).toBe('identity');
+});
+
+test('goes on where the connection broke, if the file is still the same', async () => {
+  respond = (request, response, count) => serve(request, response, count < 3 ? { cutAt: count * 150_000 } : {});
+  expect((await fetchIt())?.digest).toBe(`sha256:${sha256}`);
+  expect(seen.length).toBe(3);
+  expect(pauses).toEqual([500, 1000]);
+});
+
+test('begins anew when the file is another one', async () => {
+  respond = (request, response, count) => serve(request, response, count === 1 ? { cutAt: 150_000, etag: '"v0"' } : {});
+  expect((await fetchIt())?.digest).toBe(`sha256:${sha256}`);
+});
+
+test('a server that fails for a while is asked again, then given up, and what came is kept', async () => {
+  respond = (request, response, count) =>
+    count === 1 ? serve(request, response, { cutAt: 200_000 }) : response.writeHead(503).end();
+  await expect(fetchIt()).rejects.toMatchObject({
+    code: 'SOURCE_UNAVAILABLE',
+    message: expect.stringMatching(/503 \(5 tries\)/),
+  });
+  expect((await readdir(folder)).length).toBe(1);
+  respond = (request, response) => serve(request, response);
+  expect((await fetchIt())?.digest).toBe(`sha256:${sha256}`);
+  expect(await readdir(folder)).toEqual([`${sha256}.file`]);
+});
+
+test.each([404, 403, 410])('%d is final', async (status) => {
+  respond = (_, response) => response.writeHead(status).end();
+  await expect(fetchIt()).rejects.toMatchObject({
+    code: 'SOURCE_UNAVAILABLE',
+    message: expect.stringContaining(String(status)),
+  });
+  expect(seen.length).toBe(1);
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('other bytes than asked for are DIGEST_MISMATCH and are not kept', async () => {
+  respond = (_, response) => response.end('something else');
+  await expect(fetchIt()).rejects.toMatchObject({
+    code: 'DIGEST_MISMATCH',
+    message: expect.stringContaining(`expected sha256:${sha256}, got sha256:`),
+  });
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('rests of an earlier run that do not belong to this file are thrown away', async () => {
+  respond = (_, response) => response.writeHead(500).end();
+  await expect(fetchIt()).rejects.toThrow();
+  const [part = ''] = await readdir(folder);
+  await writeFile(join(folder, part, 'data'), 'rests of another file');
+  respond = (request, response) => serve(request, response);
+  expect((await fetchIt())?.digest).toBe(`sha256:${sha256}`);
+});
+
+test('a page instead of a disk is called one', async () => {
+  respond = (_, response) => response.end('\n<!DOCTYPE html><title>Sign in</title>');
+  await expect(fetchIt()).rejects.toMatchObject({
+    code: 'SOURCE_UNAVAILABLE',
+    message: expect.stringContaining('HTML page'),
+  });
+});
+
+test('a file larger than allowed is refused, whether or not the server says its size', async () => {
+  respond = (request, response) => serve(request, response);
+  await expect(fetchIt({ maxSize: 100_000 })).rejects.toMatchObject({ code: 'DISK_REFUSED' });
+  respond = (_, response) => {
+    response.write(content);
+    response.end(content);
+  };
+  await expect(fetchIt({ maxSize: 500_000 })).rejects.toMatchObject({ code: 'DISK_REFUSED' });
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('credentials go into a header, not into messages', async () => {
+  respond = (_, response) => response.writeHead(401).end();
+  const url = new URL(`${origin}/disk`);
+  [url.username, url.password] = ['me', 'geheim'];
+  await expect(fetchIt({ url })).rejects.toMatchObject({ message: expect.not.stringContaining('geheim') });
+  expect(seen[0]?.authorization).toBe(`Basic ${Buffer.from('me:geheim').toString('base64')}`);
+});
+
+test('what is known and current is not fetched', async () => {
+  respond = (request, response) => response.writeHead(request.headers['if-none-match'] === '"v1"' ? 304 : 200).end();
+  expect(await fetchIt({ known: { etag: '"v1"' } })).toBeUndefined();
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('an interruption keeps what came', async () => {
+  const controller = new AbortController();
+  respond = (request, response) => serve(request, response, { cutAt: 200_000 });
+  const onProgress = () => controller.abort(new Error('interrupted'));
+  await expect(fetchIt({ signal: controller.signal, onProgress })).rejects.toThrow('interrupted');
+  const [part = ''] = await readdir(folder);
+  expect((await readFile(join(folder, part, 'data'))).length).toBeGreaterThan(0);
+});
+
+test('of two processes one gets a part; one that is long abandoned is taken over', async () => {
+  const first = await claimPart(folder, 'key');
+  const second = await claimPart(folder, 'key');
+  expect(second.folder).not.toBe(first.folder);
+  await utimes(first.data, 0, 0);
+  const third = await claimPart(folder, 'key');
+  expect((await readdir(folder)).length).toBe(2);
+  expect(third.folder).not.toBe(second.folder);
+});

@@ -1,0 +1,65 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type Engine, startDocker } from '../helpers/engines.ts';
+import { FAST_READY } from '../helpers/fast-guest.ts';
+import { waitFor } from '../helpers/process.ts';
+import { fastImage, RECOMMENDED, startVirtainer, type Virtainer } from '../helpers/virtainer.ts';
+
+let docker: Engine;
+let image: string;
+let vm: Virtainer | undefined;
+
+beforeAll(async () => {
+  docker = await startDocker();
+  const fast = await fastImage();
+  await docker.load(fast.archive);
+  image = fast.reference;
+});
+
+afterEach(async () => vm?.remove());
+afterAll(() => docker?.stop());
+
+const logged = (machine: Virtainer, text: string) =>
+  waitFor(text, async () => ((await machine.log()).includes(text) ? true : undefined), 60_000);
+
+test.for([[[]], [['-t']]])('the console is on stdout from its first byte: docker run %o', async ([options]) => {
+  vm = await startVirtainer(docker, image, ['-e', 'RAM=256', ...RECOMMENDED, ...(options ?? [])]);
+  await vm.reached('ready');
+  await logged(vm, FAST_READY);
+  const log = await vm.log();
+  expect(log).toContain('SeaBIOS');
+  expect(log.indexOf('SeaBIOS')).toBeLessThan(log.indexOf(FAST_READY));
+});
+
+test('V17: virsh console works beside the log, which goes on during and afterwards', async () => {
+  vm = await startVirtainer(docker, image, ['-e', 'RAM=256', ...RECOMMENDED]);
+  await vm.reached('ready');
+  const words = `docker exec -it ${vm.name} virsh console vm`;
+  const child = docker.spawn('script', ['--quiet', '--return', '--command', words, '/dev/null'], { stdin: 'pipe' });
+  let screen = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    screen += text;
+  });
+  const shown = (text: string) => waitFor(text, async () => (screen.includes(text) ? true : undefined), 30_000);
+  await shown('Escape character');
+  child.stdin?.write('\necho typed-$((40 + 2))\n');
+  await shown('typed-42');
+  await logged(vm, 'typed-42');
+  child.stdin?.write('\x1d');
+  await child.exited;
+  await vm.guest('echo afterwards > /dev/ttyS0');
+  await logged(vm, 'afterwards');
+});
+
+test('nothing is lost or doubled across the rotation of the console log', async () => {
+  vm = await startVirtainer(docker, image, ['-e', 'RAM=256', ...RECOMMENDED]);
+  await vm.reached('ready');
+  const lines = 60_000;
+  // 45 bytes a line: more than virtlogd's 2 MiB.
+  await vm.guest(
+    `(seq -f 'line %06g of a console that is being rotated' ${lines} > /dev/ttyS0; echo the-end > /dev/ttyS0) >/dev/null 2>&1 &`,
+  );
+  await waitFor('the end', async () => ((await vm?.log())?.includes('the-end') ? true : undefined), 300_000);
+  const numbers = [...(await vm.log()).matchAll(/line (\d{6}) of a console/g)].map(([, number]) => Number(number));
+  expect(numbers).toEqual(Array.from({ length: lines }, (_, index) => index + 1));
+  expect(await vm.run('sh', '-c', 'ls /var/log/libvirt/qemu/console')).toContain('console.log.0');
+});

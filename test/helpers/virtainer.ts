@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { type State, type Status, statusSchema } from '@virtainers/core';
+import type { Engine } from './engines.ts';
+import { fastCommand, fastGuest } from './fast-guest.ts';
+import { cacheFolder, cacheHome, repository } from './folders.ts';
+import { exec } from './process.ts';
+
+export const RUNTIME = '/usr/lib/virtainers/runtime.mjs';
+export const COMMAND = join(repository, 'packages/cli/bin/virtainers.mjs');
+
+/** NET_ADMIN and a tap: the way that the documents recommend. */
+export const RECOMMENDED = ['--cap-add', 'NET_ADMIN', '--device', '/dev/net/tun'] as const;
+
+/** The `virtainers` command of this checkout, as the person who runs the tests. */
+export async function virtainers(...args: string[]): Promise<string> {
+  const { stdout } = await exec(process.execPath, [COMMAND, ...args], { env: { XDG_CACHE_HOME: cacheHome } });
+  return stdout.trim();
+}
+
+/** An archive of a catalogue's image, made once and kept; nothing is written when it is there already. */
+export async function bakedImage(name: string): Promise<{ archive: string; reference: string }> {
+  const archive = join(await cacheFolder('images'), `${name.replaceAll(/[^\w.-]/g, '-')}.tar`);
+  await virtainers('bake', name, '--output', archive);
+  return { archive, reference: `docker.io/virtainers/${name}` };
+}
+
+/** The guest that boots in seconds, as an image. */
+export async function fastImage(): Promise<{ archive: string; reference: string }> {
+  const reference = 'docker.io/virtainers/fast:1';
+  const archive = join(await cacheFolder('images'), 'fast.tar');
+  const facts = ['--user', 'root', '--osinfo', 'debian12', '--name', 'virtainers/fast:1'];
+  await virtainers('bake', await fastGuest(), ...facts, '--output', archive);
+  return { archive, reference };
+}
+
+export interface Virtainer {
+  readonly name: string;
+  /** Waits for the state, by what the supervisor itself reports; throws when another final state comes. */
+  reached(state: State): Promise<Status>;
+  status(): Promise<Status>;
+  /** The container's exit code, once it has ended. */
+  ended(): Promise<number>;
+  /** stdout and stderr as the engine kept them. */
+  log(): Promise<string>;
+  inspect(format: string): Promise<string>;
+  run(...args: string[]): Promise<string>;
+  /** One line in a fast guest. */
+  guest(command: string): Promise<string>;
+  remove(): Promise<void>;
+}
+
+let count = 0;
+
+/** `run -d` with `options`, and `args` after the image. */
+export async function startVirtainer(
+  engine: Engine,
+  image: string,
+  options: readonly string[] = RECOMMENDED,
+  args: readonly string[] = [],
+): Promise<Virtainer> {
+  count += 1;
+  const name = `v${count}`;
+  await engine.command('run', '-d', '--name', name, ...options, image, ...args);
+  return virtainerNamed(engine, name);
+}
+
+/** One that exists. */
+export function virtainerNamed(engine: Engine, name: string): Virtainer {
+  const inspect = (format: string) => engine.command('inspect', '--format', format, name);
+  const status = async () =>
+    statusSchema.parse(JSON.parse(await engine.command('exec', name, 'node', RUNTIME, 'status')));
+  return {
+    name,
+    status,
+    inspect,
+    reached: (state) => follow(engine, name, state),
+    ended: async () => Number(await engine.command('wait', name)),
+    log: async () => {
+      const { stdout, stderr } = await engine.exec(engine.kind, ['logs', name]);
+      return stderr + stdout;
+    },
+    run: (...args) => engine.command('exec', name, ...args),
+    guest: async (command) => fastCommand(await inspect('{{.NetworkSettings.IPAddress}}'), 23, command),
+    remove: async () => void (await engine.command('rm', '--force', '--volumes', name)),
+  };
+}
+
+async function follow(engine: Engine, name: string, wanted: State): Promise<Status> {
+  const child = engine.spawn(engine.kind, ['exec', name, 'node', RUNTIME, 'status', '--follow']);
+  const seen: string[] = [];
+  if (!child.stdout) throw new Error('no output to read');
+  for await (const line of createInterface({ input: child.stdout })) {
+    const status = statusSchema.parse(JSON.parse(line));
+    seen.push(status.state);
+    if (status.state !== wanted) continue;
+    child.kill('SIGTERM');
+    await child.exited;
+    return status;
+  }
+  const log = await engine.exec(engine.kind, ['logs', name], { allowFailure: true });
+  throw new Error(`${name} did not become ${wanted} (${seen.join(', ')})\n${log.stdout}${log.stderr}`);
+}
