@@ -19,7 +19,7 @@ import { TINY, tinyImage } from '../helpers/tiny-image.ts';
 /** Stands in for the supervisor: what the command asks it, answered by a shell script. */
 const SUPERVISOR = `#!/bin/sh
 say() {
-  echo '{"formatVersion":1,"state":"'$1'","since":"2026-01-01T00:00:00Z","vmName":"vm","driver":"system","timings":{}}'
+  echo '{"formatVersion":1,"life":"1","state":"'$1'","since":"2026-01-01T00:00:00Z","vmName":"vm","driver":"system","timings":{}}'
 }
 case "$2" in
   status) say booting; say ready ;;

@@ -43,7 +43,7 @@ test('an unchanged bake reads digests, writes nothing and takes less than a seco
   expect([after.ino, after.mtimeNs]).toEqual([before.ino, before.mtimeNs]);
 });
 
-test('two bakes, each with its own folder, cache, umask, time zone and host name, give the same archive', async () => {
+test('two bakes, each with its own folder, cache, umask and time zone, give the same archive', async () => {
   const digests: string[] = [];
   for (const [index, umask] of ['022', '077'].entries()) {
     const home = join(folder, `home-${index}`);

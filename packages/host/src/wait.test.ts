@@ -67,9 +67,16 @@ test.each([
   ['not running', [], { running: false, exitCode: 78 }, 'CONFIG_INVALID', 'not running (exit code 78)'],
   ['ended by itself', [], { running: false, exitCode: 0 }, 'CONTAINER_STOPPED', 'not running (exit code 0)'],
   ['silent', [], { running: true }, 'COMMAND_FAILED', 'no such file'],
+  [
+    'of another format',
+    ['{"formatVersion":9}\n'],
+    { running: true },
+    'COMMAND_FAILED',
+    'it answered {"formatVersion":9}',
+  ],
   ['removed', [], undefined, 'CONTAINER_UNKNOWN', 'was removed'],
 ] as const)('%s', async (_name, lines, after, code, message) => {
-  const found = container([...lines], after, 'no such file');
+  const found = container([...lines], after, lines.length > 0 ? '' : 'no such file');
   await expect(waitUntilReady(contextOf({}), found)).rejects.toMatchObject({
     code,
     message: expect.stringContaining(message),

@@ -45,11 +45,11 @@ export async function waitForState(
   context.signal?.addEventListener('abort', stop, { once: true });
   try {
     const complaint = collect(child.stderr);
-    const last = child.stdout ? await follow(child.stdout, wanted, onStatus) : undefined;
+    const { last, odd } = await follow(child.stdout, wanted, onStatus);
     if (last && wanted.includes(last.state)) return last;
     if (last) throw await ended(found, last);
     await child.exited;
-    throw await gone(found, await complaint);
+    throw await gone(found, (await complaint) || odd);
   } finally {
     context.signal?.removeEventListener('abort', stop);
     stop();
@@ -62,19 +62,20 @@ export async function readStatus({ client, facts }: FoundContainer): Promise<Sta
   return exitCode === 0 ? parseStatus(stdout) : undefined;
 }
 
-/** Reads lines until a state that is wanted or final; undefined when they end before. */
+/** Reads lines until a state that is wanted or final: `last`, undefined when they end before; `odd` is a line that was no status. */
 async function follow(
-  lines: NodeJS.ReadableStream,
+  lines: NodeJS.ReadableStream | null,
   wanted: readonly State[],
   onStatus: OnStatus,
-): Promise<Status | undefined> {
-  for await (const line of createInterface({ input: lines })) {
+): Promise<{ last?: Status; odd: string }> {
+  let odd = '';
+  for await (const line of lines ? createInterface({ input: lines }) : []) {
     const status = parseStatus(line);
-    if (!status) continue;
-    onStatus(status);
-    if (wanted.includes(status.state) || FINAL[status.state]) return status;
+    if (!status) odd = `it answered ${line.slice(0, 200)}`;
+    else onStatus(status);
+    if (status && (wanted.includes(status.state) || FINAL[status.state])) return { last: status, odd };
   }
-  return undefined;
+  return { odd };
 }
 
 function parseStatus(line: string): Status | undefined {

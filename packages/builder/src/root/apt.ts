@@ -9,15 +9,20 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /**
  * Asks the mirror which versions a selection means now. The host's apt does it in folders of its own: its proxies and
- * its trust in Debian's key count, its sources and pins do not. Throws SOURCE_UNAVAILABLE or COMMAND_FAILED.
+ * its trust in Debian's key count, its sources and pins do not. `avoid` names versions not to be taken. Throws SOURCE_UNAVAILABLE or COMMAND_FAILED.
  */
-export async function resolvePackages(ctx: BuildContext, selection: PackageSelection): Promise<Lock> {
+export async function resolvePackages(
+  ctx: BuildContext,
+  selection: PackageSelection,
+  avoid: readonly LockedPackage[] = [],
+): Promise<Lock> {
   return withWorkFolder(ctx, async (folder) => {
     await Promise.all(
       ['state/lists/partial', 'cache/archives/partial'].map((path) => mkdir(join(folder, path), { recursive: true })),
     );
     await writeFile(join(folder, 'sources.list'), sourcesList(selection));
     await writeFile(join(folder, 'status'), '');
+    await writeFile(join(folder, 'preferences'), avoidance(avoid));
     const apt = (words: readonly string[]) =>
       ctx.exec('apt-get', [...privateApt(folder), ...words], { env: { LC_ALL: 'C' }, signal: ctx.signal });
     try {
@@ -60,6 +65,11 @@ export function parsePrintUris(stdout: string, mirror: string): LockedPackage[] 
   return packages;
 }
 
+/** apt_preferences(5): a version whose priority is below zero is never installed. */
+function avoidance(avoid: readonly LockedPackage[]): string {
+  return avoid.map(({ name, version }) => `Package: ${name}\nPin: version ${version}\nPin-Priority: -1\n`).join('\n');
+}
+
 function wanted(selection: PackageSelection): string[] {
   return selection.bootable
     ? ['?or(?essential,?priority(required))', 'apt', ...selection.packages]
@@ -74,7 +84,7 @@ function privateApt(folder: string): string[] {
     'Dir::Cache': `${folder}/cache`,
     'Dir::Etc::sourcelist': `${folder}/sources.list`,
     'Dir::Etc::sourceparts': '/dev/null',
-    'Dir::Etc::preferences': '/dev/null',
+    'Dir::Etc::preferences': `${folder}/preferences`,
     'Dir::Etc::preferencesparts': '/dev/null',
     'APT::Architecture': 'amd64',
     'APT::Architectures': 'amd64',

@@ -17,51 +17,64 @@ export interface Deb extends LockedPackage {
  * Throws LOCK_STALE, naming those that the mirror no longer has, SOURCE_UNAVAILABLE or DIGEST_MISMATCH.
  */
 export async function fetchDebs(ctx: BuildContext, lock: Lock, mirror: string, name: string): Promise<Deb[]> {
-  const blobs = join(ctx.cacheDir, 'blobs', 'sha256');
-  await mkdir(blobs, { recursive: true });
-  const debs = lock.packages.map((locked) => ({ ...locked, file: join(blobs, locked.sha256) }));
-  const missing = await asyncFilter(debs, async (deb) => !(await isWhole(deb)));
-  if (missing.length > 0) {
-    ctx.log.debug(`fetching ${missing.length} of ${debs.length} packages of ${name}`);
-    await download(ctx, missing, mirror, name);
-  }
-  return debs;
+  const gone = await downloadDebs(ctx, lock, mirror, name);
+  if (gone.length === 0) return lock.packages.map((locked) => ({ ...locked, file: fileOf(ctx, locked) }));
+  const list = gone.map((deb) => `${deb.name} ${deb.version}`).join(', ');
+  throw new VirtainersError('LOCK_STALE', `the mirror no longer has what ${name}.lock names: ${list}`, {
+    hint: 'bake with --update-lock to take the versions that it has now',
+  });
 }
 
-async function download(ctx: BuildContext, debs: readonly Deb[], mirror: string, name: string): Promise<void> {
-  await withWorkFolder(ctx, async (folder) => {
-    const words = debs.flatMap((deb) => [`${mirror}/${deb.path}`, join(folder, deb.sha256), `SHA256:${deb.sha256}`]);
-    const result = await ctx.exec(APT_HELPER, ['-o', 'APT::Sandbox::User=', '-q', 'download-file', ...words], {
+/** Puts the .debs into the cache. Returns those that the mirror says it does not have. */
+export async function downloadDebs(
+  ctx: BuildContext,
+  lock: Lock,
+  mirror: string,
+  name: string,
+): Promise<LockedPackage[]> {
+  await mkdir(blobs(ctx), { recursive: true });
+  const missing = await asyncFilter(lock.packages, async (locked) => !(await isWhole(locked, fileOf(ctx, locked))));
+  if (missing.length === 0) return [];
+  ctx.log.debug(`fetching ${missing.length} of ${lock.packages.length} packages of ${name}`);
+  return withWorkFolder(ctx, async (folder) => {
+    const target = (locked: LockedPackage) => join(folder, locked.sha256);
+    const words = missing.flatMap((locked) => [`${mirror}/${locked.path}`, target(locked), `SHA256:${locked.sha256}`]);
+    const { stderr } = await ctx.exec(APT_HELPER, ['-o', 'APT::Sandbox::User=', '-q', 'download-file', ...words], {
       env: { LC_ALL: 'C' },
       allowFailure: true,
       signal: ctx.signal,
     });
-    const absent = await asyncFilter(debs, async (deb) => !(await exists(join(folder, deb.sha256))));
-    if (absent.length > 0) throw notFetched(absent, result.stderr, name);
-    for (const deb of debs) {
-      const file = join(folder, deb.sha256);
-      if (!(await isWhole({ ...deb, file }))) {
-        throw new VirtainersError('DIGEST_MISMATCH', `fetching ${deb.path}: not the bytes that the lock names`);
-      }
-      await copyInto(file, deb.file);
-    }
+    const absent = await asyncFilter(missing, async (locked) => !(await exists(target(locked))));
+    for (const locked of missing) if (!absent.includes(locked)) await keep(ctx, locked, target(locked));
+    const gone = absent.filter((locked) => isNotFound(stderr, `${mirror}/${locked.path}`));
+    if (gone.length < absent.length) throw notFetched(absent, stderr, name);
+    return gone;
   });
 }
 
-function notFetched(absent: readonly Deb[], stderr: string, name: string): VirtainersError {
-  const list = absent.map((deb) => `${deb.name} ${deb.version}`).join(', ');
-  if (/\b404\b/.test(stderr)) {
-    return new VirtainersError('LOCK_STALE', `the mirror no longer has what ${name}.lock names: ${list}`, {
-      hint: 'bake with --update-lock to take the versions that it has now',
-    });
-  }
-  return new VirtainersError(
-    'SOURCE_UNAVAILABLE',
-    `fetching packages of ${name}: ${list}\n${stderr.trim().slice(-1500)}`,
-    {
-      hint: 'is the network up?',
-    },
-  );
+async function keep(ctx: BuildContext, locked: LockedPackage, file: string): Promise<void> {
+  if (await isWhole(locked, file)) return copyInto(file, fileOf(ctx, locked));
+  throw new VirtainersError('DIGEST_MISMATCH', `fetching ${locked.path}: not the bytes that the lock names`);
+}
+
+/** apt: `E: Failed to fetch http://…/a_1_amd64.deb  404  Not Found [IP: …]`. */
+function isNotFound(stderr: string, url: string): boolean {
+  return stderr.split('\n').some((line) => line.includes(url) && /\s(404|410)\s/.test(line));
+}
+
+function notFetched(absent: readonly LockedPackage[], stderr: string, name: string): VirtainersError {
+  const list = absent.map((locked) => `${locked.name} ${locked.version}`).join(', ');
+  return new VirtainersError('SOURCE_UNAVAILABLE', `fetching packages of ${name}: ${list}\n${stderr.trim().slice(-1500)}`, {
+    hint: 'is the network up?',
+  });
+}
+
+function blobs(ctx: BuildContext): string {
+  return join(ctx.cacheDir, 'blobs', 'sha256');
+}
+
+function fileOf(ctx: BuildContext, locked: LockedPackage): string {
+  return join(blobs(ctx), locked.sha256);
 }
 
 /** TMPDIR and the cache may be two file systems, across which rename(2) does not go. */
@@ -69,12 +82,12 @@ async function copyInto(from: string, to: string): Promise<void> {
   await writeAtomically(to, async (_, temp) => copyFile(from, temp));
 }
 
-async function isWhole(deb: Deb): Promise<boolean> {
-  const size = await stat(deb.file).then(
+async function isWhole(locked: LockedPackage, file: string): Promise<boolean> {
+  const size = await stat(file).then(
     (stats) => stats.size,
     () => -1,
   );
-  return size === deb.size && (await digestFile(deb.file)) === `sha256:${deb.sha256}`;
+  return size === locked.size && (await digestFile(file)) === `sha256:${locked.sha256}`;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,9 +1,13 @@
 import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { VirtainersError, writeFileAtomically } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { resolvePackages } from './apt.ts';
-import { formatLock, type Lock, type PackageSelection, parseLock, selectionDigest } from './lock.ts';
+import { downloadDebs } from './debs.ts';
+import { formatLock, type Lock, type LockedPackage, type PackageSelection, parseLock, selectionDigest } from './lock.ts';
+
+/** Above it a mirror is broken rather than between two states. */
+const MOST_AVOIDED = 8;
 
 export interface LockOptions {
   /** Folder of lock files that count; by default images/ beside the command. */
@@ -35,11 +39,29 @@ export async function lockedPackages(
 }
 
 async function resolveInto(ctx: BuildContext, selection: PackageSelection, path: string): Promise<Lock> {
-  const lock = await resolvePackages(ctx, selection);
-  await mkdir(join(path, '..'), { recursive: true });
-  await writeFileAtomically(path, formatLock(lock));
+  const lock = await resolveWhatIsThere(ctx, selection);
+  const text = formatLock(lock);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFileAtomically(path, text);
   ctx.log.info(`${selection.name}: ${lock.packages.length} package versions written to ${path}`);
-  return parseLock(formatLock(lock), path);
+  return parseLock(text, path);
+}
+
+/** Mirrors can list a package that they do not have; then its next older version is taken, which is said. */
+async function resolveWhatIsThere(
+  ctx: BuildContext,
+  selection: PackageSelection,
+  avoid: readonly LockedPackage[] = [],
+): Promise<Lock> {
+  const lock = await resolvePackages(ctx, selection, avoid);
+  const gone = await downloadDebs(ctx, lock, selection.mirror, selection.name);
+  if (gone.length === 0) return lock;
+  const list = gone.map((locked) => `${locked.name} ${locked.version}`).join(', ');
+  if (avoid.length + gone.length > MOST_AVOIDED) {
+    throw new VirtainersError('SOURCE_UNAVAILABLE', `${selection.mirror} lists packages that it does not have: ${list}`);
+  }
+  ctx.log.warn(`${selection.name}: ${selection.mirror} lists ${list} and does not have it; taking an older version`);
+  return resolveWhatIsThere(ctx, selection, [...avoid, ...gone]);
 }
 
 function fitting(lock: Lock, selection: PackageSelection, path: string): Lock {

@@ -1,0 +1,145 @@
+import { access, copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ENGINES, type Engine, type EngineName, startEngine } from '../helpers/engines.ts';
+import { fastCommand, fastGuest } from '../helpers/fast-guest.ts';
+import { checkFilesystem } from '../helpers/filesystem.ts';
+import { tempFolder } from '../helpers/folders.ts';
+import { freePort } from '../helpers/ports.ts';
+import { waitFor } from '../helpers/process.ts';
+import { makeKey, sshInto } from '../helpers/ssh.ts';
+import { bakedImage, fastImage, startVirtainer, type Virtainer } from '../helpers/virtainer.ts';
+
+interface Way {
+  readonly title: string;
+  readonly options: readonly string[];
+  readonly mode: 'nat' | 'user';
+}
+
+const TUN = ['--cap-add', 'NET_ADMIN', '--device', '/dev/net/tun'];
+
+const WAYS = {
+  privileged: { title: '--privileged', options: ['--privileged'], mode: 'nat' },
+  tun: { title: 'NET_ADMIN and tun', options: TUN, mode: 'nat' },
+  kvm: { title: 'NET_ADMIN, tun and kvm', options: [...TUN, '--device', '/dev/kvm'], mode: 'nat' },
+  plain: { title: 'default capabilities and no device', options: [], mode: 'user' },
+  locked: {
+    title: '--user 107:107, no capability, a read-only root',
+    options: [
+      ...['--user', '107:107', '--cap-drop', 'ALL', '--read-only', '--security-opt', 'no-new-privileges'],
+      ...['--tmpfs', '/tmp'],
+    ],
+    mode: 'user',
+  },
+} as const satisfies Record<string, Way>;
+
+/** A machine without KVM has no node to give. */
+const hasKvm = await access('/dev/kvm').then(
+  () => true,
+  () => false,
+);
+const ways: readonly Way[] = Object.values(WAYS).filter((way) => hasKvm || way !== WAYS.kvm);
+
+/** The real guest once an engine; every way is gone by the small one. */
+const DEBIAN: Readonly<Record<EngineName, Way>> = {
+  docker: WAYS.plain,
+  podman: WAYS.tun,
+  'podman-rootless': WAYS.locked,
+};
+
+const engines = new Map<EngineName, Engine>();
+let volumes = 0;
+
+beforeAll(async () => {
+  for (const name of ENGINES) engines.set(name, await startEngine(name));
+});
+
+afterAll(async () => {
+  for (const engine of engines.values()) await engine.stop();
+});
+
+describe.each(ENGINES)('the small guest in %s', (name) => {
+  let image: string;
+
+  beforeAll(async () => {
+    const fast = await fastImage();
+    await engineNamed(name).load(fast.archive);
+    image = fast.reference;
+  });
+
+  test.each(ways)('$title: it runs, and its data outlive the container', async ({ options, mode }) => {
+    const engine = engineNamed(name);
+    const volume = nextVolume();
+    const port = await freePort();
+    const settings = ['-v', `${volume}:/mounted`, '-p', `${port}:23`, '-e', 'RAM=256', '-e', 'PORTS=22,23,80'];
+    const door = (command: string) => waitFor('the guest', () => fastCommand(engine.address, port, command), 60_000);
+
+    const first = await startVirtainer(engine, image, [...settings, ...options]);
+    const status = await first.reached('ready');
+    expect(status.network?.mode).toBe(mode);
+    expect((await first.log()).slice(0, 3000)).toContain(`network: ${mode}`);
+    await door('echo kept > /data/file; sync');
+    await first.remove();
+
+    const second = await startVirtainer(engine, image, [...settings, ...options]);
+    await second.reached('ready');
+    expect(await door('cat /data/file')).toBe('kept\n');
+    await stopCleanly(engine, second);
+    await checkFilesystem(await overlayIn(engine, volume), await fastGuest());
+    await second.remove();
+  });
+});
+
+describe('Debian 13', () => {
+  test.concurrent.each(ENGINES)('in %s: log in, write, begin again on the same data', async (name) => {
+    const engine = engineNamed(name);
+    const { archive, reference } = await bakedImage('debian:13-packages');
+    await engine.load(archive);
+    const { key, publicKey } = await makeKey(await tempFolder('key'));
+    const shared = join(await engine.folder('key'), 'key.pub');
+    await copyFile(publicKey, shared);
+    const volume = nextVolume();
+    const port = await freePort();
+    const settings = ['-v', `${volume}:/mounted`, '-p', `${port}:22`, '-v', `${shared}:/tmp/id_rsa.pub:ro`];
+    const start = () => startVirtainer(engine, reference, [...settings, ...DEBIAN[name].options]);
+    const ssh = (command: string) => sshInto({ host: engine.address, port, user: 'debian', key }, command);
+
+    const first = await start();
+    await first.reached('ready');
+    expect(await ssh('cloud-init status')).toBe('status: done');
+    expect(await ssh('systemctl is-system-running')).toBe('running');
+    await ssh('echo kept > file; sync');
+    await first.remove();
+
+    const second = await start();
+    await second.reached('ready');
+    expect(await ssh('cat file')).toBe('kept');
+    await stopCleanly(engine, second);
+    const base = join(await tempFolder('base'), 'disk.qcow2');
+    await engine.exec(engine.kind, ['cp', `${second.name}:/disk/disk.qcow2`, base]);
+    await checkFilesystem(await overlayIn(engine, volume), base);
+    await second.remove();
+  });
+});
+
+function engineNamed(name: EngineName): Engine {
+  const engine = engines.get(name);
+  if (!engine) throw new Error(`${name} was not started`);
+  return engine;
+}
+
+function nextVolume(): string {
+  volumes += 1;
+  return `data${volumes}`;
+}
+
+/** With a grace above STOP_TIMEOUT, as `virtainers run` sets it. */
+async function stopCleanly(engine: Engine, virtainer: Virtainer): Promise<void> {
+  await engine.command('stop', '-t', '90', virtainer.name);
+  expect(await virtainer.inspect('{{.State.ExitCode}}')).toBe('0');
+}
+
+async function overlayIn(engine: Engine, volume: string): Promise<string> {
+  const folder = await engine.command('volume', 'inspect', '--format', '{{.Mountpoint}}', volume);
+  return join(folder, 'local_image.qcow2');
+}
