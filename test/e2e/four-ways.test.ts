@@ -14,6 +14,8 @@ interface Way {
   readonly title: string;
   readonly options: readonly string[];
   readonly mode: 'nat' | 'user';
+  /** Podman does not let an ordinary user open port 22, Docker does; the log says what to add. */
+  readonly inPodman?: readonly string[];
 }
 
 const TUN = ['--cap-add', 'NET_ADMIN', '--device', '/dev/net/tun'];
@@ -30,6 +32,7 @@ const WAYS = {
       ...['--tmpfs', '/tmp'],
     ],
     mode: 'user',
+    inPodman: ['--sysctl', 'net.ipv4.ip_unprivileged_port_start=0'],
   },
 } as const satisfies Record<string, Way>;
 
@@ -67,21 +70,22 @@ describe.each(ENGINES)('the small guest in %s', (name) => {
     image = fast.reference;
   });
 
-  test.each(ways)('$title: it runs, and its data outlive the container', async ({ options, mode }) => {
+  test.each(ways)('$title: it runs, and its data outlive the container', async (way) => {
     const engine = engineNamed(name);
+    const { mode } = way;
     const volume = nextVolume();
     const port = await freePort();
     const settings = ['-v', `${volume}:/mounted`, '-p', `${port}:23`, '-e', 'RAM=256', '-e', 'PORTS=22,23,80'];
     const door = (command: string) => waitFor('the guest', () => fastCommand(engine.address, port, command), 60_000);
 
-    const first = await startVirtainer(engine, image, [...settings, ...options]);
+    const first = await startVirtainer(engine, image, [...settings, ...optionsOf(way, engine)]);
     const status = await first.reached('ready');
     expect(status.network?.mode).toBe(mode);
     expect((await first.log()).slice(0, 3000)).toContain(`network: ${mode}`);
     await door('echo kept > /data/file; sync');
     await first.remove();
 
-    const second = await startVirtainer(engine, image, [...settings, ...options]);
+    const second = await startVirtainer(engine, image, [...settings, ...optionsOf(way, engine)]);
     await second.reached('ready');
     expect(await door('cat /data/file')).toBe('kept\n');
     await stopCleanly(engine, second);
@@ -101,7 +105,7 @@ describe('Debian 13', () => {
     const volume = nextVolume();
     const port = await freePort();
     const settings = ['-v', `${volume}:/mounted`, '-p', `${port}:22`, '-v', `${shared}:/tmp/id_rsa.pub:ro`];
-    const start = () => startVirtainer(engine, reference, [...settings, ...DEBIAN[name].options]);
+    const start = () => startVirtainer(engine, reference, [...settings, ...optionsOf(DEBIAN[name], engine)]);
     const ssh = (command: string) => sshInto({ host: engine.address, port, user: 'debian', key }, command);
 
     const first = await start();
@@ -126,6 +130,10 @@ function engineNamed(name: EngineName): Engine {
   const engine = engines.get(name);
   if (!engine) throw new Error(`${name} was not started`);
   return engine;
+}
+
+function optionsOf({ options, inPodman = [] }: Way, engine: Engine): string[] {
+  return [...options, ...(engine.kind === 'podman' ? inPodman : [])];
 }
 
 function nextVolume(): string {

@@ -77,7 +77,7 @@ test('69: ACCEL=kvm where KVM is useless', async () => {
   expect(said).toContain('ACCEL=kvm');
 });
 
-test('73: a data folder that is in use, and one that cannot be written', async () => {
+test('V13: a step that fails ends the container: 73 for a data folder in use, and for one that cannot be written', async () => {
   const vm = await startVirtainer(docker, image, ['-e', 'RAM=256', '-v', 'busy:/mounted', ...RECOMMENDED]);
   await vm.reached('ready');
   const second = await refused(['-v', 'busy:/mounted', ...RECOMMENDED]);

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Setup } from './engines.ts';
+import { repository } from './folders.ts';
 import { becoming } from './person.ts';
 import { requireTool, waitFor } from './process.ts';
 import type { Slot } from './slot.ts';
@@ -43,6 +44,12 @@ function daemonArguments(slot: Slot, socket: string): string[] {
     ...['--data-root', join(slot.folder, 'data'), '--exec-root', join(slot.folder, 'exec')],
     ...['--pidfile', join(slot.folder, 'dockerd.pid')],
     ...['--bip', gateway, '--default-address-pool', `base=${slot.spare}.0/24,size=28`],
+    ...[
+      '--add-runtime',
+      `bounded=${join(repository, 'test/fixtures/runc-within-bounds')}`,
+      '--default-runtime',
+      'bounded',
+    ],
     ...['--default-ulimit', 'nofile=20000:20000'],
     ...['--log-level', 'warn'],
   ];

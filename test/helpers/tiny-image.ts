@@ -9,7 +9,23 @@ import { requireTool } from './process.ts';
 /** How `podman run` and `docker run` both name it. */
 export const TINY = 'localhost/tiny:1';
 
-const APPLETS = ['sh', 'true', 'sleep', 'cat', 'echo', 'id', 'ip', 'httpd', 'nc', 'wget', 'ls', 'touch', 'mkdir', 'ps'];
+const APPLETS = [
+  'sh',
+  'true',
+  'sleep',
+  'cat',
+  'echo',
+  'id',
+  'ip',
+  'httpd',
+  'nc',
+  'wget',
+  'ls',
+  'touch',
+  'mkdir',
+  'mount',
+  'ps',
+];
 
 /** An archive (`docker load`, `podman load`) of a static busybox, nothing else; its path. */
 export async function tinyImage(): Promise<string> {

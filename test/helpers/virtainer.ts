@@ -47,6 +47,8 @@ export interface Virtainer {
   run(...args: string[]): Promise<string>;
   /** One line in a fast guest. */
   guest(command: string): Promise<string>;
+  /** The same, by an address on a network of its own. */
+  guestAt(address: string, command: string): Promise<string>;
   remove(): Promise<void>;
 }
 
@@ -81,6 +83,7 @@ export function virtainerNamed(engine: Engine, name: string): Virtainer {
       return stderr + stdout;
     },
     run: (...args) => engine.command('exec', name, ...args),
+    guestAt: (address, command) => fastCommand(address, 23, command),
     guest: async (command) => fastCommand(await inspect('{{.NetworkSettings.IPAddress}}'), 23, command),
     remove: async () => void (await engine.command('rm', '--force', '--volumes', name)),
   };

@@ -62,6 +62,13 @@ describe.each(ENGINES)('%s', (name) => {
     expect(output).toBe('opened');
   });
 
+  test('runs a privileged container, and a command in it', async () => {
+    const id = await engine.command('run', '-d', '--privileged', TINY, 'sleep', '1000');
+    const script = 'mkdir /m && mount -t tmpfs none /m && echo mounted';
+    expect(await engine.command('exec', id, 'sh', '-c', script)).toBe('mounted');
+    await engine.command('kill', id);
+  });
+
   test('leaves nothing behind', async () => {
     const other = await startEngine(name);
     const folder = await other.folder('rest');

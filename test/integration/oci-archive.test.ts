@@ -33,11 +33,9 @@ beforeAll(async () => {
 
 afterAll(() => registry?.stop());
 
-test('an unchanged bake reads digests, writes nothing and takes less than a second', async () => {
+test('an unchanged bake reads digests, and writes nothing', async () => {
   const before = await stat(archive, { bigint: true });
-  const started = performance.now();
   const again = await bake(ctx, { ...options, output: archive });
-  expect(performance.now() - started).toBeLessThan(1000);
   expect(again).toEqual({ ...baked, cached: true, sinks: [{ kind: 'file', target: archive, written: false }] });
   const after = await stat(archive, { bigint: true });
   expect([after.ino, after.mtimeNs]).toEqual([before.ino, before.mtimeNs]);

@@ -33,7 +33,10 @@ async function bootFolder(packages: string, initramfs: string, scratch: string):
   return files;
 }
 
-/** boot.img expects core.img in the next sector and core.img its own rest in the one after, which is where they lie here. */
+/**
+ * grub.cfg says no_timer_check: on a busy host an emulated timer can be late, which the kernel would take for broken hardware.
+ * boot.img expects core.img in the next sector and core.img its own rest in the one after, which is where they lie here.
+ */
 async function installGrub(packages: string, raw: string, scratch: string): Promise<void> {
   const modules = join(packages, 'usr/lib/grub/i386-pc');
   const core = join(scratch, 'core.img');

@@ -6,6 +6,8 @@ import { grubConfig, grubDefaults } from './grub.ts';
 const CONSOLES = ['console=tty0', 'console=ttyS0,115200'];
 /** The kernel keeps to warnings and systemd says what it starts: a character on an emulated serial port is dear. */
 const QUIET = ['quiet', 'systemd.show_status=true'];
+/** On a busy host an emulated timer can be late, which the kernel would take for broken hardware and panic (kernel-parameters.txt). */
+const PATIENT = ['no_timer_check'];
 
 /** What a driver in the initramfs may have to find the root on, whatever the VM's bus is. */
 const INITRAMFS_MODULES = [
@@ -42,7 +44,7 @@ export function filesAfterPackages(
   rootUuid: string,
   modules: readonly TarFile[],
 ): TarFile[] {
-  const kernelArguments = [...CONSOLES, ...QUIET, ...definition.kernelArguments];
+  const kernelArguments = [...CONSOLES, ...QUIET, ...PATIENT, ...definition.kernelArguments];
   const masked = definition.masked.flatMap((group) => group.units);
   return [
     ...['dev', 'proc', 'sys', 'run', 'boot/grub', 'boot/grub/i386-pc'].map(folder),

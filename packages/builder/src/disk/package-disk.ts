@@ -30,8 +30,8 @@ export interface PackageDisk {
   readonly virtualSize: number;
 }
 
-/** Raise it when what is done with the packages changes. */
-const RECIPE = 1;
+/** Raise it when what is done with packages and files changes. */
+const RECIPE = 2;
 const GRUB_FILES = /\.(mod|lst)$/;
 
 /** Makes a bootable disk of a distro's packages, without root rights on a device: no loop device, no mount, no grub-install. */
@@ -42,20 +42,20 @@ export async function makePackageDisk(
   options: LockOptions = {},
 ): Promise<PackageDisk> {
   const lock = await lockedPackages(ctx, selectionOf(definition), options);
-  const { path: _, ...content } = definition;
-  const key = cacheKey({
-    recipe: RECIPE,
-    lock: formatLock(lock),
-    content,
-    tools: tools.digest,
-    epoch: ctx.sourceDateEpoch,
-  });
+  const key = diskKey(definition, tools, lock, ctx.sourceDateEpoch);
   ctx.onEvent({ type: 'start', step: 'disk', title: definition.title });
   const { folder, result, cached } = await cachedFolder(ctx, 'disks', key, (temp) =>
     makeDisk(ctx, definition, tools, lock, temp),
   );
   ctx.onEvent({ type: 'end', step: 'disk', note: `${Math.round(result.size / 1e6)} MB`, cached });
   return { ...result, path: join(folder, 'disk.qcow2') };
+}
+
+/** Everything that decides the disk's bytes: with the files that we write, so that a change of theirs is seen. */
+function diskKey(definition: PackagesDefinition, tools: ToolRoot, lock: Lock, epoch: number): Digest {
+  const { path: _, ...content } = definition;
+  const files = [filesBeforePackages(''), filesAfterPackages(definition, '', []), DROPPED, CORE_MODULES];
+  return cacheKey({ recipe: RECIPE, lock: formatLock(lock), content, files, tools: tools.digest, epoch });
 }
 
 async function makeDisk(
@@ -78,7 +78,9 @@ async function makeDisk(
   await makeFilesystem(ctx, tools, { raw, tar, uuid: rootUuid, where: partitions.root });
   await installGrub(tools, raw, partitions, rootUuid, folder);
   // One coroutine and in order: where a cluster lies in the file must not depend on which thread was first.
-  await tools.exec('qemu-img', ['convert', '-c', '-m', '1', '-f', 'raw', '-O', 'qcow2', raw, disk]);
+  await tools.exec('qemu-img', ['convert', '-c', '-m', '1', '-f', 'raw', '-O', 'qcow2', raw, disk], {
+    signal: ctx.signal,
+  });
   await Promise.all([rm(raw), rm(tar)]);
   return { sha256: await digestFile(disk), size: (await stat(disk)).size, virtualSize: definition.size };
 }

@@ -54,6 +54,6 @@ export function mmdebstrapArguments(plan: Bootstrap, repository: string): string
     ...setup,
     plan.suite,
     plan.output,
-    `deb [trusted=yes] copy:${repository} ./`,
+    `deb [trusted=yes] copy:${encodeURI(repository)} ./`,
   ];
 }

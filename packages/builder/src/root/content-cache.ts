@@ -1,7 +1,9 @@
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestBytes } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
+
+const DAY_MS = 24 * 3600 * 1000;
 
 /** Everything that decides what comes out, as a key. Values must be JSON. */
 export function cacheKey(inputs: object): Digest {
@@ -23,6 +25,7 @@ export async function cachedFolder<T extends object>(
   const known = await readResult<T>(folder);
   if (known) return { folder, result: known, cached: true };
   await mkdir(parent, { recursive: true });
+  await removeAbandoned(parent);
   const temp = await mkdtemp(`${folder}.`);
   try {
     const result = await make(temp);
@@ -34,6 +37,16 @@ export async function cachedFolder<T extends object>(
     return { folder, result, cached: false };
   } finally {
     await rm(temp, { recursive: true, force: true });
+  }
+}
+
+/** What a bake that was killed left behind; a day is longer than any bake. */
+async function removeAbandoned(parent: string): Promise<void> {
+  const names = (await readdir(parent)).filter((name) => /^[0-9a-f]{64}\.\w{6}$/.test(name));
+  for (const name of names) {
+    const path = join(parent, name);
+    const age = Date.now() - (await stat(path).then((stats) => stats.mtimeMs, Date.now));
+    if (age > DAY_MS) await rm(path, { recursive: true, force: true });
   }
 }
 

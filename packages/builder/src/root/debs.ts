@@ -64,9 +64,13 @@ function isNotFound(stderr: string, url: string): boolean {
 
 function notFetched(absent: readonly LockedPackage[], stderr: string, name: string): VirtainersError {
   const list = absent.map((locked) => `${locked.name} ${locked.version}`).join(', ');
-  return new VirtainersError('SOURCE_UNAVAILABLE', `fetching packages of ${name}: ${list}\n${stderr.trim().slice(-1500)}`, {
-    hint: 'is the network up?',
-  });
+  return new VirtainersError(
+    'SOURCE_UNAVAILABLE',
+    `fetching packages of ${name}: ${list}\n${stderr.trim().slice(-1500)}`,
+    {
+      hint: 'is the network up?',
+    },
+  );
 }
 
 function blobs(ctx: BuildContext): string {

@@ -4,7 +4,14 @@ import { VirtainersError, writeFileAtomically } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { resolvePackages } from './apt.ts';
 import { downloadDebs } from './debs.ts';
-import { formatLock, type Lock, type LockedPackage, type PackageSelection, parseLock, selectionDigest } from './lock.ts';
+import {
+  formatLock,
+  type Lock,
+  type LockedPackage,
+  type PackageSelection,
+  parseLock,
+  selectionDigest,
+} from './lock.ts';
 
 /** Above it a mirror is broken rather than between two states. */
 const MOST_AVOIDED = 8;
@@ -58,7 +65,10 @@ async function resolveWhatIsThere(
   if (gone.length === 0) return lock;
   const list = gone.map((locked) => `${locked.name} ${locked.version}`).join(', ');
   if (avoid.length + gone.length > MOST_AVOIDED) {
-    throw new VirtainersError('SOURCE_UNAVAILABLE', `${selection.mirror} lists packages that it does not have: ${list}`);
+    throw new VirtainersError(
+      'SOURCE_UNAVAILABLE',
+      `${selection.mirror} lists packages that it does not have: ${list}`,
+    );
   }
   ctx.log.warn(`${selection.name}: ${selection.mirror} lists ${list} and does not have it; taking an older version`);
   return resolveWhatIsThere(ctx, selection, [...avoid, ...gone]);

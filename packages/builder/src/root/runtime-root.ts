@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Digest, VirtainersError } from '@virtainers/core';
+import { VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { loadRootDefinition } from '../definition/load.ts';
 import type { RootDefinition } from '../definition/schema.ts';
@@ -23,7 +23,7 @@ export interface RootLayer extends GzipLayer {
   readonly mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip';
 }
 
-/** Raise it when what is done with the packages changes. */
+/** Raise it when what is done with packages and files changes. */
 const RECIPE = 1;
 const OSINFO_PACKAGE = 'osinfo-db';
 
@@ -39,6 +39,7 @@ export async function makeRuntimeRoot(
   const { drop, keep } = definition;
   const key = cacheKey({
     recipe: RECIPE,
+    files: runtimeFiles('', ''),
     lock: formatLock(lock),
     drop,
     keep,

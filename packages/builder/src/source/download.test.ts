@@ -70,7 +70,7 @@ function serve(
   return response.write(content.subarray(start, cutAt), () => setImmediate(() => response.destroy()));
 }
 
-test('fetches, checks and leaves the file under its sum and nothing else', async () => {
+test('V18: fetches, checks and leaves the file under its sum and nothing else', async () => {
   respond = (request, response) => serve(request, response);
   const file = await fetchIt();
   expect(file).toMatchObject({ digest: `sha256:${sha256}`, size: content.length, version: { etag: '"v1"' } });

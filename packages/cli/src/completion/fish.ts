@@ -24,7 +24,9 @@ export function fishCompletion({ commands, globals, catalogue }: CompletionInput
 
 function option(when: string, flag: Flag, catalogue: readonly string[]): string {
   const short = flag.short ? ` -s ${flag.short.slice(1)}` : '';
-  const value = flag.takesValue ? ` -r ${values(flag.complete, catalogue)}` : '';
+  // -r takes a value, -x one that is no file.
+  const needs = flag.complete === 'file' ? '-r' : '-x';
+  const value = flag.takesValue ? ` ${needs} ${values(flag.complete, catalogue)}`.trimEnd() : '';
   return `complete -c virtainers ${when}-l ${flag.long.slice(2)}${short}${value} -d ${quoted(flag.description)}`;
 }
 
@@ -34,7 +36,7 @@ function values(complete: Completion | undefined, catalogue: readonly string[]):
   if (words) return `-a ${quoted(words.join(' '))}`;
   if (complete === 'container') return `-a ${quoted(CONTAINERS)}`;
   if (complete === 'folder') return "-a '(__fish_complete_directories)'";
-  return complete === 'file' ? '-F' : '-f';
+  return complete === 'file' ? '-F' : '';
 }
 
 const CONTAINERS =
