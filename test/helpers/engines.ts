@@ -52,7 +52,6 @@ export const ENGINES = Object.keys(KINDS) as readonly EngineName[];
 
 export const startDocker = (): Promise<Engine> => startEngine('docker');
 export const rootfulPodman = (): Promise<Engine> => startEngine('podman');
-export const rootlessPodman = (): Promise<Engine> => startEngine('podman-rootless');
 
 export async function startEngine(name: EngineName): Promise<Engine> {
   const { kind, setUp } = KINDS[name];

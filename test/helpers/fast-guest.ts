@@ -35,9 +35,13 @@ export async function fastGuest(): Promise<string> {
 
 /** Runs one line in the guest through TCP port 23 and returns what it printed; throws when it failed or nobody answered. */
 export async function fastCommand(host: string, port: number, command: string, timeoutMs = 20_000): Promise<string> {
-  const answer = await converse({ host, port }, `${command}\n`, { timeoutMs });
+  return fastAnswer(command, await converse({ host, port }, `${command}\n`, { timeoutMs }));
+}
+
+/** What the command printed, from all that port 23 said: output, then how it ended. Throws unless it ended well. */
+export function fastAnswer(command: string, answer: string): string {
   const [, output = '', code] = /^([\s\S]*)\[exit (\d+)\]\n$/.exec(answer) ?? [];
-  if (code !== '0') throw new Error(`${command} in the guest at ${host}:${port}: ${JSON.stringify(answer)}`);
+  if (code !== '0') throw new Error(`${command} in the guest: ${JSON.stringify(answer)}`);
   return output;
 }
 

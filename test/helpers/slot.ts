@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exec } from './process.ts';
@@ -20,27 +20,43 @@ export interface Slot {
 
 const SLOTS = 64;
 
-/** Claims the first free slot. What a killed run left behind (its owner is gone) is swept and reused. */
+/** Claims the first free slot, after sweeping what killed runs (their owner is gone) left behind in any. */
 export async function claimSlot(): Promise<Slot> {
-  for (let index = 0; index < SLOTS; index += 1) {
-    const folder = join(tmpdir(), `virtainers-engine-${index}`);
-    if (await claim(folder)) return prepare(index, folder);
+  const indexes = Array.from({ length: SLOTS }, (_, index) => index);
+  for (const index of indexes) await sweepIfDead(folderOf(index));
+  for (const index of indexes) {
+    if (await claim(folderOf(index))) return prepare(index, folderOf(index));
   }
-  throw new Error(`all of ${join(tmpdir(), 'virtainers-engine-*')} are in use`);
+  throw new Error(`all of ${folderOf(0)} to ${SLOTS - 1} are in use`);
 }
 
+function folderOf(index: number): string {
+  return join(tmpdir(), `virtainers-engine-${index}`);
+}
+
+/** A folder appears with its owner in it; renaming onto one that has something in it fails, so one claimant wins. */
 async function claim(folder: string): Promise<boolean> {
-  const made = await mkdir(folder).then(
+  const prepared = await mkdtemp(`${folder}-claim-`);
+  await writeFile(join(prepared, 'owner'), String(process.pid));
+  await chmod(prepared, 0o755);
+  const won = await succeeds(rename(prepared, folder));
+  if (!won) await rm(prepared, { recursive: true, force: true });
+  return won;
+}
+
+/** Whoever renames the owner's file away sweeps; others see a slot without owner and leave it alone. */
+async function sweepIfDead(folder: string): Promise<void> {
+  const file = join(folder, 'owner');
+  const owner = Number(await readFile(file, 'utf8').catch(() => '0'));
+  if (!owner || (await lives(owner))) return;
+  if (await succeeds(rename(file, join(folder, 'swept')))) await sweep(folder, nameOf(folder));
+}
+
+function succeeds(operation: Promise<unknown>): Promise<boolean> {
+  return operation.then(
     () => true,
     () => false,
   );
-  if (!made) {
-    if (await ownerLives(folder)) return false;
-    await sweep(folder, nameOf(folder));
-    return claim(folder);
-  }
-  await writeFile(join(folder, 'owner'), String(process.pid));
-  return true;
 }
 
 async function prepare(index: number, folder: string): Promise<Slot> {
@@ -63,11 +79,9 @@ function nameOf(folder: string): string {
   return `vtt${folder.slice(folder.lastIndexOf('-') + 1)}`;
 }
 
-async function ownerLives(folder: string): Promise<boolean> {
-  const owner = Number(await readFile(join(folder, 'owner'), 'utf8').catch(() => '0'));
-  if (!owner) return false;
-  const cmdline = await readFile(`/proc/${owner}/cmdline`, 'utf8').catch(() => '');
-  return cmdline.includes('node') || cmdline.includes('vitest');
+/** A number may have gone to another program meanwhile: tests run in Node. */
+async function lives(pid: number): Promise<boolean> {
+  return /node|vitest/.test(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''));
 }
 
 /** Ends what still runs in the slot, then removes its mounts, namespace, user and folder. */

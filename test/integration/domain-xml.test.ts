@@ -32,7 +32,7 @@ const base: DomainContext = {
 test.for<[string, Partial<DomainContext>]>([
   ['nat under TCG', {}],
   ['nat under KVM', { accelerator: 'kvm' }],
-  ['user network', { interfaces: [{ kind: 'user', mac: '52:54:00:00:00:01' }] }],
+  ['user network', { interfaces: [{ kind: 'user', mac: '52:54:00:00:00:01', subnet: '192.168.100.0' }] }],
   ['no network', { interfaces: [] }],
   ['options for QEMU', { qemuArgs: ['-device', 'edu'] }],
   ['an overlay that stands alone', { disks: base.disks.map((disk) => ({ ...disk, backing: [] })) }],

@@ -5,7 +5,7 @@ import { type Digest, digestFile } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import type { PackagesDefinition } from '../definition/schema.ts';
 import { bootstrap } from '../root/bootstrap.ts';
-import { fileSizes, rewriteTar, type TarFile, writeTar } from '../root/canonical-tar.ts';
+import { fileSizes, rewriteTar, type TarFile, type TarRules, writeTar } from '../root/canonical-tar.ts';
 import { cachedFolder, cacheKey } from '../root/content-cache.ts';
 import { fetchDebs } from '../root/debs.ts';
 import { formatLock, type Lock } from '../root/lock.ts';
@@ -102,14 +102,15 @@ async function makeRootTar(
     await writeTar(createWriteStream(setup), filesBeforePackages(rootUuid), epoch);
     await bootstrap(ctx, { debs, suite, variant: 'minbase', include: packages, setup, output });
     const sizes = await fileSizes(createReadStream(output, { highWaterMark: 1 << 20 }), (path) => path.endsWith('.py'));
-    await rewriteTar(createReadStream(output, { highWaterMark: 1 << 20 }), createWriteStream(tar), {
+    const rules: TarRules = {
       drop: pathRules(DROPPED).drop,
       files: filesAfterPackages(definition, rootUuid, await grubModules(tools)),
       mtime: epoch,
       plain: false,
       edits: (path) => sizes.has(sourceOfBytecode(path) ?? ''),
       edit: (path, bytes) => retimeBytecode(bytes, epoch, sizes.get(sourceOfBytecode(path) ?? '') ?? 0),
-    });
+    };
+    await rewriteTar(createReadStream(output, { highWaterMark: 1 << 20 }), createWriteStream(tar), rules, ctx.signal);
   });
 }
 

@@ -39,15 +39,21 @@ export interface TarRules {
  * Rewrites a tar so that only its content counts: dropped what the rules drop, put in what they add, sorted, numeric
  * owners, one mtime. `source` must be sorted by name (as mmdebstrap's are); throws ROOT_INVALID where it is not.
  */
-export async function rewriteTar(source: Readable, target: Writable, rules: TarRules): Promise<void> {
+export async function rewriteTar(
+  source: Readable,
+  target: Writable,
+  rules: TarRules,
+  signal?: AbortSignal,
+): Promise<void> {
   const reader = extract();
   const writer = pack();
+  const stop = signal ? { signal } : {};
   const fill = async () => {
     await copyEntries(reader, writer, rules);
     writer.finalize();
   };
   try {
-    await Promise.all([pipeline(source, reader), fill(), pipeline(writer, target)]);
+    await Promise.all([pipeline(source, reader, stop), fill(), pipeline(writer, target, stop)]);
   } catch (error) {
     reader.destroy();
     writer.destroy();

@@ -17,7 +17,13 @@ export interface GzipLayer {
 const PIGZ = ['-c', '-n', '-p', '2', '-9'];
 
 /** Rewrites `tar` by `rules` into the gzip file `layer`; both of its digests are taken while it is written. */
-export async function writeGzipLayer(tools: ToolRoot, tar: string, layer: string, rules: TarRules): Promise<GzipLayer> {
+export async function writeGzipLayer(
+  tools: ToolRoot,
+  tar: string,
+  layer: string,
+  rules: TarRules,
+  signal?: AbortSignal,
+): Promise<GzipLayer> {
   const plain = createHash('sha256');
   const packed = createHash('sha256');
   let size = 0;
@@ -30,7 +36,7 @@ export async function writeGzipLayer(tools: ToolRoot, tar: string, layer: string
   });
   try {
     await Promise.all([
-      rewriteTar(createReadStream(tar, { highWaterMark: 1 << 20 }), into, rules),
+      rewriteTar(createReadStream(tar, { highWaterMark: 1 << 20 }), into, rules, signal),
       pipeline(into, pigz.stdin),
       pipeline(pigz.stdout, out, createWriteStream(layer, { flush: true })),
     ]);

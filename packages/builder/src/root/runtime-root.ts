@@ -78,7 +78,13 @@ async function makeLayer(
     const output = join(folder, 'root.tar');
     const include = installed.map((deb) => deb.name);
     await bootstrap(ctx, { debs: installed, suite: definition.suite, variant: 'extract', include, output });
-    return writeGzipLayer(tools, output, layer, { drop: rules.drop, files, mtime: ctx.sourceDateEpoch, plain: true });
+    return writeGzipLayer(
+      tools,
+      output,
+      layer,
+      { drop: rules.drop, files, mtime: ctx.sourceDateEpoch, plain: true },
+      ctx.signal,
+    );
   });
   for (const pattern of rules.unused()) ctx.log.debug(`${definition.path}: drop: ${pattern} meets nothing`);
   return result;

@@ -32,6 +32,8 @@ export interface DomainInterface {
   readonly mac: string;
   /** Of a tap that exists already. */
   readonly device?: string | undefined;
+  /** Of a user network: its /24. */
+  readonly subnet?: string | undefined;
   readonly mtu?: number | undefined;
 }
 
@@ -41,7 +43,12 @@ export function renderDomain(template: string, context: DomainContext): string {
     ...context,
     kvm: context.accelerator === 'kvm',
     disks: context.disks.map((disk) => ({ ...disk, chain: renderChain(disk.backing) })),
-    interfaces: context.interfaces.map((nic) => ({ ...nic, tap: nic.kind === 'tap', mtu: nic.mtu ?? false })),
+    interfaces: context.interfaces.map((nic) => ({
+      ...nic,
+      tap: nic.kind === 'tap',
+      mtu: nic.mtu ?? false,
+      subnet: nic.subnet ?? false,
+    })),
     passthrough: context.qemuArgs.length > 0,
   });
 }

@@ -42,6 +42,10 @@ export function networkStatus(choice: NetworkChoice, plan: NetworkPlan) {
     reason: choice.reason,
     addresses: [...plan.addresses],
     ...(plan.guestAddress === undefined ? {} : { guestAddress: plan.guestAddress }),
-    ports: plan.forwards.map(({ protocol, port }) => ({ protocol, container: port, guest: port })),
+    ports: plan.forwards.map(({ protocol, port, qemuPort, way }) => ({
+      protocol,
+      container: way === 'inside' ? qemuPort : port,
+      guest: port,
+    })),
   };
 }

@@ -24,10 +24,8 @@ export function reportNetwork(log: Log, choice: NetworkChoice, plan: NetworkPlan
   for (const loss of plan.losses) log.warn(loss);
   const where = plan.addresses.join(', ');
   if (choice.mode === 'nat' && where) log.info(`the guest answers on ${where}`);
-  if (plan.forwards.length > 0) {
-    const ports = plan.forwards.map(({ port, protocol }) => `${port}/${protocol}`).join(', ');
-    log.info(`the guest answers on ${where || "the container's address"}, ports ${ports}`);
-  }
+  const open = plan.forwards.filter(({ way }) => way !== 'inside').map(({ port, protocol }) => `${port}/${protocol}`);
+  if (open.length > 0) log.info(`the guest answers on ${where || "the container's address"}, ports ${open.join(', ')}`);
 }
 
 export function reportData(log: Log, imageDir: string, persistent: boolean): void {

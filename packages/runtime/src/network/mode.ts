@@ -50,17 +50,23 @@ export interface PlannedCommand {
 export interface PlannedInterface {
   readonly kind: 'tap' | 'user';
   readonly mac: string;
+  /** Of a user network: its /24 (`192.168.100.0`). */
+  readonly subnet?: string;
   readonly device?: string;
   readonly mtu?: number;
 }
 
 export interface Forward {
   readonly protocol: 'tcp' | 'udp';
-  /** Port of the container, as the world sees it. */
+  /** Port of the guest, and of the container where the world reaches it. */
   readonly port: number;
-  /** Port that QEMU opens: another one where only the supervisor may open `port`; it then carries the bytes between. */
+  /** Port that QEMU opens. */
   readonly qemuPort: number;
-  readonly relayed: boolean;
+  /**
+   * `direct`: QEMU opens `port` itself. `relayed`: only the supervisor may, and carries the bytes between. `inside`: nobody
+   * may; programs in the container (`connect`) still reach the guest.
+   */
+  readonly way: 'direct' | 'relayed' | 'inside';
 }
 
 export const noPlan = {

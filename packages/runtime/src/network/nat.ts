@@ -1,6 +1,6 @@
+import { innerNetwork } from './inner.ts';
 import { type NetworkInput, type NetworkPlan, noPlan, type PlannedCommand } from './mode.ts';
-import { chooseInner, parsePrefix } from './prefix.ts';
-import { type Link, type NetworkSnapshot, primaryLink } from './snapshot.ts';
+import { ipv4Addresses, type NetworkSnapshot, primaryLink } from './snapshot.ts';
 
 const TAP = 'vm0';
 
@@ -12,12 +12,12 @@ const TAP = 'vm0';
 export function planNat(input: NetworkInput): NetworkPlan {
   const { snapshot, uid, gid } = input;
   const link = primaryLink(snapshot);
-  const inner = chooseInner(input.cidr, usedPrefixes(snapshot));
+  const { inner, losses } = innerNetwork(input);
   const gateway = `${inner}.1`;
   const guest = `${inner}.100`;
   const mtu = link?.mtu ?? 1500;
   const mac = input.macAt(0);
-  const addresses = snapshot.links.flatMap((each) => ipv4(each));
+  const addresses = ipv4Addresses(snapshot);
   return {
     ...noPlan,
     mode: 'nat',
@@ -34,7 +34,7 @@ export function planNat(input: NetworkInput): NetworkPlan {
     interfaces: [{ kind: 'tap', mac, device: TAP, mtu }],
     addresses,
     guestAddress: guest,
-    losses: moved(input.cidr, inner),
+    losses,
   };
 }
 
@@ -103,25 +103,4 @@ function dnsmasqArguments({ inner, mac, mtu, snapshot, runFolder }: DnsmasqInput
     `--dhcp-option=option:mtu,${mtu}`,
     ...(search.length > 0 ? [`--dhcp-option=option:domain-search,${search.join(',')}`] : []),
   ];
-}
-
-/** Every prefix the container is in or has a route to, and its resolvers. */
-function usedPrefixes({ links, routes, resolver }: NetworkSnapshot) {
-  const texts = [
-    ...links.flatMap(({ addresses }) => addresses.map(({ address, prefix }) => `${address}/${prefix}`)),
-    ...routes.filter(({ destination }) => destination !== 'default').map(({ destination }) => destination),
-    ...routes.flatMap(({ gateway }) => gateway ?? []),
-    ...resolver.nameservers,
-  ];
-  return texts.flatMap((text) => parsePrefix(text) ?? []);
-}
-
-function ipv4({ addresses }: Link): string[] {
-  return addresses.flatMap(({ family, address }) => (family === 4 ? [address] : []));
-}
-
-function moved(wished: string, inner: string): string[] {
-  return wished === inner
-    ? []
-    : [`the inner network is ${inner}.0/24: ${wished}.0/24 overlaps a network of the container`];
 }

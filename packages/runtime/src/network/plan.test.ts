@@ -64,13 +64,15 @@ test('V16: nat says so when its inner network has moved', () => {
 test('user: QEMU opens what it may; a low TCP port is relayed by root; a low UDP port is named as lost', () => {
   const plan = planNetwork('user', { ...input, unprivilegedPortStart: 1024 });
   expect(plan.forwards).toEqual([
-    { protocol: 'tcp', port: 22, qemuPort: 20022, relayed: true },
-    { protocol: 'tcp', port: 8080, qemuPort: 8080, relayed: false },
+    { protocol: 'tcp', port: 22, qemuPort: 20022, way: 'relayed' },
+    { protocol: 'tcp', port: 8080, qemuPort: 8080, way: 'direct' },
+    { protocol: 'udp', port: 53, qemuPort: 20053, way: 'inside' },
   ]);
   expect(plan.losses).toEqual([expect.stringContaining('port 53/udp cannot be opened')]);
   expect(plan.forwards.map((forward) => hostForwardCommand('hostnet0', forward))).toEqual([
     'hostfwd_add hostnet0 tcp:127.0.0.1:20022-:22',
     'hostfwd_add hostnet0 tcp::8080-:8080',
+    'hostfwd_add hostnet0 udp:127.0.0.1:20053-:53',
   ]);
   expect(planNetwork('user', { ...input, unprivilegedPortStart: 1024, mayBindLow: false }).losses).toHaveLength(2);
 });
@@ -92,4 +94,15 @@ test('what was asked for and cannot be is an error that says what to add; nothin
   expect(() => chooseNetwork('nat', { ...everything, hostNetwork: true })).toThrow(/NETWORK_MODE=nat/);
   expect(chooseNetwork('none', { ...everything, netAdmin: false }).mode).toBe('none');
   expect(planNetwork('none', input)).toMatchObject({ commands: [], daemons: [], interfaces: [] });
+});
+
+test("user: the guest's subnet is none of the container's, as rootless Podman's 10.0.2.0/24 would be", () => {
+  const link = {
+    name: 'tap0',
+    mac: '02:00:00:00:00:01',
+    mtu: 65520,
+    addresses: [{ family: 4, address: '192.168.100.100', prefix: 24 }],
+  } as const;
+  const plan = planNetwork('user', { ...input, snapshot: { ...input.snapshot, links: [link] } });
+  expect(plan.interfaces).toEqual([{ kind: 'user', mac: '52:54:00:00:00:00', subnet: '192.168.101.0' }]);
 });

@@ -3,7 +3,7 @@ import type { Forward } from './mode.ts';
 
 /** Opens the ports that QEMU may not, and carries bytes between them and QEMU's. Resolves when all listen. */
 export async function startRelays(forwards: readonly Forward[]): Promise<{ stop(): void }> {
-  const servers = await Promise.all(forwards.filter(({ relayed }) => relayed).map(listen));
+  const servers = await Promise.all(forwards.filter(({ way }) => way === 'relayed').map(listen));
   return {
     stop: () => {
       for (const server of servers) server.close();

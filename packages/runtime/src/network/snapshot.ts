@@ -118,3 +118,7 @@ export function primaryLink(snapshot: NetworkSnapshot): Link | undefined {
   const withAddress = snapshot.links.filter(({ addresses }) => addresses.some(({ family }) => family === 4));
   return withAddress.find(({ name }) => name === device) ?? withAddress[0];
 }
+
+export function ipv4Addresses({ links }: NetworkSnapshot): string[] {
+  return links.flatMap(({ addresses }) => addresses.flatMap(({ family, address }) => (family === 4 ? [address] : [])));
+}

@@ -21,8 +21,9 @@ export async function connectGuest(
   });
   const { network } = statusSchema.parse(JSON.parse(text));
   const host = network?.guestAddress ?? '127.0.0.1';
+  const forward = network?.ports.find(({ protocol, guest }) => protocol === 'tcp' && guest === port);
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, allowHalfOpen: true });
+    const socket = connect({ host, port: forward?.container ?? port, allowHalfOpen: true });
     socket.once('error', (cause) =>
       reject(
         new VirtainersError('NETWORK_UNAVAILABLE', `connecting to port ${port} of the guest: ${cause.message}`, {
