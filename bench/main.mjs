@@ -61,13 +61,34 @@ async function benchStarting(archive) {
   const bare = [];
   const means = ['--cap-add', 'NET_ADMIN', '--device', '/dev/net/tun'];
   for (let round = 0; round < ROUNDS; round += 1) {
-    ours.push(await untilLine(['run', '--rm', ...means, '--env', 'STOP_ACTION=destroy', REFERENCE], /the domain runs after/));
-    const qemu = ['-M', 'q35', '-m', '1024', '-display', 'none', '-serial', 'stdio', '-snapshot', '-hda', '/disk/disk.qcow2'];
-    bare.push(await untilLine(['run', '--rm', ...means, '--entrypoint', 'qemu-system-x86_64', REFERENCE, ...qemu], /SeaBIOS|GRUB/));
+    ours.push(
+      await untilLine(['run', '--rm', ...means, '--env', 'STOP_ACTION=destroy', REFERENCE], /the domain runs after/),
+    );
+    const qemu = [
+      '-M',
+      'q35',
+      '-m',
+      '1024',
+      '-display',
+      'none',
+      '-serial',
+      'stdio',
+      '-snapshot',
+      '-hda',
+      '/disk/disk.qcow2',
+    ];
+    bare.push(
+      await untilLine(
+        ['run', '--rm', ...means, '--entrypoint', 'qemu-system-x86_64', REFERENCE, ...qemu],
+        /SeaBIOS|GRUB/,
+      ),
+    );
   }
   print('podman run to guest code running', ours);
   print('podman run to the firmware of a bare QEMU', bare);
-  console.log(`that is ${ratio(ours, bare)} times a bare QEMU, which has no network, no seed, no console log and no agent`);
+  console.log(
+    `that is ${ratio(ours, bare)} times a bare QEMU, which has no network, no seed, no console log and no agent`,
+  );
 }
 
 /** The layers of our archive as a build context, so that both sides pack the same bytes. */
@@ -106,7 +127,9 @@ function run(file, args) {
       said = `${said}${text}`.slice(-2000);
     });
     child.once('error', reject);
-    child.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`${file} ${args.join(' ')}: ${code}\n${said}`))));
+    child.once('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error(`${file} ${args.join(' ')}: ${code}\n${said}`)),
+    );
   });
 }
 
@@ -125,7 +148,9 @@ function untilLine(args, pattern) {
         child.kill('SIGTERM');
       });
     }
-    child.once('exit', () => (took === undefined ? reject(new Error(`the container ended early:\n${said}`)) : resolve(took)));
+    child.once('exit', () =>
+      took === undefined ? reject(new Error(`the container ended early:\n${said}`)) : resolve(took),
+    );
   });
 }
 
@@ -145,5 +170,7 @@ function ratio(numerators, denominators) {
 
 function print(what, values) {
   const seconds = (value) => (value / 1000).toFixed(2);
-  console.log(`${what}: median ${seconds(median(values))} s (${seconds(Math.min(...values))} to ${seconds(Math.max(...values))})`);
+  console.log(
+    `${what}: median ${seconds(median(values))} s (${seconds(Math.min(...values))} to ${seconds(Math.max(...values))})`,
+  );
 }
