@@ -33,7 +33,7 @@ test.for([[[]], [['-t']]])('the console is on stdout from its first byte: docker
 test('V17: virsh console works beside the log, which goes on during and afterwards', async () => {
   vm = await startVirtainer(docker, image, ['-e', 'RAM=256', ...RECOMMENDED]);
   await vm.reached('ready');
-  const words = `docker exec -it ${vm.name} virsh console vm`;
+  const words = `docker exec -it ${vm.name} virsh console --force vm`;
   const child = docker.spawn('script', ['--quiet', '--return', '--command', words, '/dev/null'], { stdin: 'pipe' });
   let screen = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -12,6 +12,7 @@ import { makeKey } from '../helpers/ssh.ts';
  * The reader has Docker, a key under ~/.ssh and `virtainers` on the PATH.
  */
 const PAGES = [
+  'README.md',
   'docs/baking.md',
   'docs/running.md',
   'docs/persistence.md',
