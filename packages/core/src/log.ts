@@ -1,3 +1,5 @@
+import type { Child } from './exec.ts';
+
 /** Where lines for people go. The runtime writes them to stderr, the command beside its progress. */
 export interface Log {
   info(line: string): void;
@@ -15,4 +17,16 @@ export function makeLog(write: (line: string) => void, options: { prefix?: strin
       if (options.debug) write(`${prefix}debug: ${line}`);
     },
   };
+}
+
+/** What a program that runs beside us says, as debug lines under its name; the function gives the end of it, for an error. */
+export function logOutput({ stdout, stderr }: Pick<Child, 'stdout' | 'stderr'>, name: string, log: Log): () => string {
+  let tail = '';
+  for (const stream of [stdout, stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      tail = (tail + text).slice(-2000);
+      for (const line of text.split('\n')) if (line) log.debug(`${name}: ${line}`);
+    });
+  }
+  return () => (tail ? `\n${tail.trimEnd().replace(/^/gm, '  ')}` : '');
 }

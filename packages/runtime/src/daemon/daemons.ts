@@ -1,7 +1,7 @@
 import { watch } from 'node:fs';
 import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type Child, type Log, type Spawn, VirtainersError } from '@virtainers/core';
+import { type Child, type Log, logOutput, type Spawn, VirtainersError } from '@virtainers/core';
 import { type Driver, daemonConfig } from './driver.ts';
 
 export interface Daemons {
@@ -33,7 +33,7 @@ export async function startDaemons(spawn: Spawn, driver: Driver, log: Log): Prom
       stdout: 'pipe',
       stderr: 'pipe',
     });
-    const tail = collect(child, name, log);
+    const tail = logOutput(child, name, log);
     const ended = child.exited.then(
       ({ exitCode, signal }) =>
         new VirtainersError('DAEMON_FAILED', `${name} ended with ${signal ?? `exit code ${exitCode}`}${tail()}`),
@@ -76,15 +76,4 @@ function socketAppears(path: string): { promise: Promise<void>; close: () => voi
     void look();
   });
   return { promise, close: () => watcher.close() };
-}
-
-function collect(child: Child, name: string, log: Log): () => string {
-  let tail = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (text: string) => {
-      tail = (tail + text).slice(-2000);
-      for (const line of text.split('\n')) if (line) log.debug(`${name}: ${line}`);
-    });
-  }
-  return () => (tail ? `\n${tail.trimEnd().replace(/^/gm, '  ')}` : '');
 }

@@ -1,4 +1,4 @@
-import type { Child, Exec, Log, Spawn } from '@virtainers/core';
+import { type Exec, type Log, logOutput, type Spawn } from '@virtainers/core';
 import type { NetworkPlan } from './mode.ts';
 
 export interface AppliedNetwork {
@@ -36,13 +36,5 @@ export async function applyNetwork(exec: Exec, spawn: Spawn, plan: NetworkPlan, 
 export async function clearNetwork(exec: Exec, plan: NetworkPlan): Promise<void> {
   for (const { undo } of [...plan.commands].reverse()) {
     if (undo) await exec(undo.file, undo.args, { allowFailure: true });
-  }
-}
-
-function logOutput(child: Child, name: string, log: Log): void {
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (text: string) => {
-      for (const line of text.split('\n')) if (line) log.debug(`${name}: ${line}`);
-    });
   }
 }
