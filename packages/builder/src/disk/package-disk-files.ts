@@ -59,7 +59,7 @@ export function filesAfterPackages(
     { path: 'etc/default/locale', content: 'LANG=C.UTF-8\n' },
     // Newer than /usr or as old: nothing in /etc and /var has to be made again at the first boot (systemd.unit(5), ConditionNeedsUpdate).
     ...['etc/.updated', 'var/.updated'].map((path): TarFile => ({ path, content: '' })),
-    resolver(definition),
+    ...resolver(definition),
     ...aptSources(definition),
     ...(definition.network === 'networkd' ? enabledNetworkd() : []),
     { path: 'etc/cloud/cloud.cfg.d/91_virtainers.cfg', content: CLOUD_CONFIG },
@@ -114,10 +114,15 @@ function fstab(rootUuid: string): string {
   return `UUID=${rootUuid} / ext4 rw,discard,errors=remount-ro 0 1\n`;
 }
 
-function resolver(definition: PackagesDefinition): TarFile {
+function resolver(definition: PackagesDefinition): TarFile[] {
   const path = 'etc/resolv.conf';
-  if (definition.network !== 'networkd') return { path, content: '' };
-  return { path, type: 'symlink', content: '../run/systemd/resolve/stub-resolv.conf' };
+  if (definition.network !== 'networkd') return [{ path, content: '' }];
+  return [
+    { path, type: 'symlink', content: '../run/systemd/resolve/stub-resolv.conf' },
+    ...['etc/systemd', 'etc/systemd/resolved.conf.d'].map(folder),
+    // The names of containers have no dot, and without this systemd-resolved asks no server for such a name (resolved.conf(5)).
+    { path: 'etc/systemd/resolved.conf.d/virtainers.conf', content: '[Resolve]\nResolveUnicastSingleLabel=yes\n' },
+  ];
 }
 
 /** What `systemctl enable systemd-networkd` links; Debian ships it disabled. */
