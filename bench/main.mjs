@@ -66,7 +66,7 @@ async function benchStarting(archive) {
     );
     const qemu = [
       '-M',
-      'q35',
+      'q35,graphics=off',
       '-m',
       '1024',
       '-display',
