@@ -70,7 +70,11 @@ function storageFolders(folder: string): Record<string, string> {
 /** runc, because crun refuses some hosts' mixed cgroup trees; cgroupfs, because no systemd session is assumed. */
 function containersConf(slot: Slot, folder: string): string {
   return [
-    toml('containers', { default_ulimits: ['nofile=20000:20000', 'nproc=20000:20000'] }),
+    toml('containers', {
+      default_ulimits: ['nofile=20000:20000', 'nproc=20000:20000'],
+      // netavark turns it on where it runs; a container inherits that of the machine's first namespace, which is another one here.
+      default_sysctls: ['net.ipv4.ip_forward=1'],
+    }),
     toml('network', {
       network_backend: 'netavark',
       network_config_dir: join(folder, 'networks'),

@@ -70,6 +70,8 @@ async function prepare(index: number, folder: string): Promise<Slot> {
   await ip('-n', name, 'addr', 'add', `${address}/30`, 'dev', 'eth0');
   await ip('-n', name, 'link', 'set', 'lo', 'up');
   await ip('-n', name, 'link', 'set', 'eth0', 'up');
+  // A new namespace has the setting of the machine's first one. Where dockerd has to turn it on, it closes the FORWARD chain too.
+  await exec('ip', ['netns', 'exec', name, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward']);
   for (const network of [subnet, `${spare}.0/24`]) await ip('route', 'add', network, 'via', address);
   return { folder, name, address, subnet, spare, release: () => sweep(folder, name) };
 }

@@ -107,10 +107,11 @@ const HOSTILE: Record<string, { make: (path: string) => Promise<unknown>; says: 
     says: /external data file/,
   },
   'an encrypted disk': {
+    // Not luks: on a busy machine qemu-img fails to time its key derivation ("Unable to get accurate CPU usage").
     make: (path) =>
       exec('qemu-img', [
         ...['create', '--object', 'secret,id=s,data=secret', '-f', 'qcow2'],
-        ...['-o', 'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10', path, '8M'],
+        ...['-o', 'encrypt.format=aes,encrypt.key-secret=s', path, '8M'],
       ]),
     says: /encrypted/,
   },
