@@ -29,6 +29,7 @@ import { writeArchiveFile } from './sink/archive-file.ts';
 import { type Engine, loadIntoEngine } from './sink/engine.ts';
 import { pushToRegistry } from './sink/registry.ts';
 import type { SinkResult } from './sink/sink.ts';
+import { sweepWorkFolders } from './work-folder.ts';
 
 export interface BakeOptions extends DiskOptions, LockOptions {
   /** A catalogue name, a path, or an http(s) URL. */
@@ -69,6 +70,7 @@ export async function bake(ctx: BuildContext, options: BakeOptions): Promise<Bak
   const mtime = checkEpoch(ctx.sourceDateEpoch);
   const subject = await resolveSubject(options.source, options.definitions);
   checkDiskOptions(subject, options);
+  await sweepWorkFolders(ctx);
   const watched = watchCache(ctx);
   const { root, baked } = await makeParts(watched.ctx, subject, options);
   const machine = describeMachine(subject, options, baked);

@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises';
 import { type Digest, isDigest } from '@virtainers/core';
 import type { BuildContext } from './context.ts';
+import { isLocalImage } from './oci/local-image.ts';
 import { openImage } from './oci/read-layout.ts';
 import { readRegistryImage } from './oci/registry-image.ts';
 import type { ImageConfig, Manifest } from './oci/schema.ts';
@@ -46,15 +46,15 @@ interface Documents {
 }
 
 /**
- * Reads the documents of an archive, an OCI layout folder or a registry's image, and no layer. ARCHIVE_INVALID,
- * DIGEST_MISMATCH; for a registry what skopeo says.
+ * Reads the documents of an archive, an OCI layout folder or a registry's image, and no layer. SOURCE_UNAVAILABLE for a
+ * file that is not there, ARCHIVE_INVALID, DIGEST_MISMATCH; for a registry what skopeo says.
  */
 export async function inspectImage(
   ctx: Pick<BuildContext, 'exec' | 'env' | 'signal'>,
   origin: string,
   options: { readonly insecure?: boolean | undefined } = {},
 ): Promise<ImageFacts> {
-  if (await stat(origin).catch(() => undefined)) return describe(origin, await openImage(origin));
+  if (await isLocalImage(origin)) return describe(origin, await openImage(origin));
   const image = await readRegistryImage(ctx, origin, options);
   return describe(origin, { ...image, reference: origin });
 }

@@ -9,7 +9,7 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Give back a non-zero exit code instead of throwing COMMAND_FAILED. */
+  /** Give back a non-zero exit code instead of throwing COMMAND_FAILED; a timeout throws all the same. */
   readonly allowFailure?: boolean | undefined;
   /** Words that must not be seen in an error: passwords, tokens. */
   readonly secrets?: readonly string[] | undefined;
@@ -66,7 +66,8 @@ export function makeExec(onRun?: (argv: readonly string[]) => void): Exec {
     const stdout = String(result.stdout ?? '');
     const stderr = String(result.stderr ?? '');
     if ('code' in result && result.code === 'ENOENT') throw toolMissing(file);
-    if (result.exitCode === undefined || (result.exitCode !== 0 && !options.allowFailure)) {
+    // A program may take the SIGTERM of a timeout for a wish and end well (QEMU does).
+    if (result.timedOut || result.exitCode === undefined || (result.exitCode !== 0 && !options.allowFailure)) {
       const how = result.timedOut
         ? `timed out after ${options.timeoutMs} ms`
         : result.exitCode === undefined

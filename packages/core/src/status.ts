@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseJson } from './json.ts';
 
 /** The states of a virtainer, in the order in which they come. */
 export const STATES = [
@@ -17,9 +18,14 @@ export const STATES = [
 
 export type State = (typeof STATES)[number];
 
-/** /run/virtainers/status.json (IN_IMAGE.status): what the supervisor tells whoever asks; written atomically. */
+const FORMAT_VERSION = 1;
+
+/**
+ * /run/virtainers/status.json (IN_IMAGE.status): what the supervisor tells whoever asks; written atomically. Fields may be
+ * added within a format version: whoever does not know them passes them over.
+ */
 export const statusSchema = z.object({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(FORMAT_VERSION),
   /** Of the container's PID 1: a file that an earlier life of the container left behind has another one. */
   life: z.string(),
   state: z.enum(STATES),
@@ -41,6 +47,19 @@ export const statusSchema = z.object({
       addresses: z.array(z.string()),
       /** The guest's own address where it is another one. */
       guestAddress: z.string().optional(),
+      /** In the guest's order. */
+      nics: z
+        .array(
+          z.object({
+            /** The container's interface. */
+            link: z.string(),
+            mode: z.string(),
+            mac: z.string().optional(),
+            addresses: z.array(z.string()),
+            guestAddress: z.string().optional(),
+          }),
+        )
+        .optional(),
       /** What is forwarded, where forwarding is by port. */
       ports: z.array(z.object({ protocol: z.enum(['tcp', 'udp']), container: z.number(), guest: z.number() })),
     })
@@ -51,3 +70,31 @@ export const statusSchema = z.object({
 });
 
 export type Status = z.infer<typeof statusSchema>;
+
+/** What somebody's supervisor said: the image may be of another version than whoever asks. */
+export type StatusReading =
+  | { readonly kind: 'status'; readonly status: Status }
+  /** Of a newer supervisor: `what` there is in it that we do not know; another status may follow that we do. */
+  | { readonly kind: 'newer'; readonly what: string; readonly sameFormat: boolean }
+  /** No status at all. */
+  | { readonly kind: 'none' };
+
+/** Reads one status from JSON. */
+export function readStatusText(text: string): StatusReading {
+  const json = parseJson(text);
+  const parsed = statusSchema.safeParse(json);
+  if (parsed.success) return { kind: 'status', status: parsed.data };
+  const { formatVersion = 0, state } = headSchema.safeParse(json).data ?? {};
+  if (formatVersion > FORMAT_VERSION) {
+    return { kind: 'newer', what: `format version ${formatVersion}`, sameFormat: false };
+  }
+  if (formatVersion < FORMAT_VERSION || state === undefined || isState(state)) return { kind: 'none' };
+  return { kind: 'newer', what: `the state ${JSON.stringify(state.slice(0, 40))}`, sameFormat: true };
+}
+
+/** What every format version has. */
+const headSchema = z.object({ formatVersion: z.int(), state: z.string().optional() });
+
+function isState(word: string): word is State {
+  return STATES.some((state) => state === word);
+}

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { commandFailed, formatSize, VirtainersError } from '@virtainers/core';
+import { commandFailed, formatSize, parseJson, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import type { DiskFacts } from './inspect.ts';
 import { refuse } from './inspect-bytes.ts';
@@ -116,14 +116,6 @@ async function collect(stream: AsyncIterable<Buffer> | null): Promise<string> {
   let text = '';
   for await (const chunk of stream ?? []) text = (text + chunk.toString('utf8')).slice(-4000);
   return text;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function lastLine(text: string): string {

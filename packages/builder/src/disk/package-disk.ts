@@ -13,7 +13,7 @@ import { type LockOptions, lockedPackages } from '../root/locked-packages.ts';
 import { pathRules } from '../root/path-rules.ts';
 import { selectionOf } from '../root/selection.ts';
 import type { ToolRoot } from '../root/tool-root.ts';
-import { withWorkFolder } from '../root/work-folder.ts';
+import { withWorkFolder } from '../work-folder.ts';
 import { CORE_MODULES, coreConfig, patchBootSector, patchCoreImage } from './grub.ts';
 import { DROPPED, filesAfterPackages, filesBeforePackages } from './package-disk-files.ts';
 import { makeFilesystem } from './package-disk-filesystem.ts';

@@ -1,4 +1,4 @@
-import { type Digest, digestBytes, IN_IMAGE } from '@virtainers/core';
+import { type Digest, digestBytes, HEALTH_CHECK, IN_IMAGE } from '@virtainers/core';
 import type { Layer, LayerName } from './layer.ts';
 import { MEDIA_TYPES } from './media-types.ts';
 
@@ -67,11 +67,11 @@ function configDocument(layers: readonly Layer[], fields: ImageFields): object {
       Labels: fields.labels,
       StopSignal: 'SIGTERM',
       Healthcheck: {
-        Test: ['CMD', '/usr/bin/node', IN_IMAGE.runtime, 'health'],
-        Interval: 10 * SECOND,
-        Timeout: 5 * SECOND,
-        StartPeriod: 600 * SECOND,
-        Retries: 3,
+        Test: ['CMD', ...HEALTH_CHECK.command],
+        Interval: HEALTH_CHECK.interval * SECOND,
+        Timeout: HEALTH_CHECK.timeout * SECOND,
+        StartPeriod: HEALTH_CHECK.startPeriod * SECOND,
+        Retries: HEALTH_CHECK.retries,
       },
     },
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffID) },

@@ -11,8 +11,9 @@ export interface Provenance {
   readonly homepage: string | undefined;
   /** diffID of the runtime root. */
   readonly root: string;
-  /** Where the disk came from, as far as it may be published, and the digest of that file. */
+  /** Where the disk came from, as far as it may be published: a file's name or address, or the catalogue's name. */
   readonly source: string;
+  /** Of the cloud image's file, as its vendor publishes it; a disk made from packages came from no file and has none. */
   readonly sourceDigest: string | undefined;
   /** Version of the qemu-img that wrote the disk; undefined where the vendor's bytes were kept. */
   readonly convertedBy: string | undefined;

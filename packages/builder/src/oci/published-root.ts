@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { type Digest, digestOf, isDigest, VirtainersError, writeAtomically } from '@virtainers/core';
 import { z } from 'zod';
 import type { BuildContext } from '../context.ts';
 import { readRecord, writeRecord } from '../records.ts';
+import { withCacheFolder } from '../work-folder.ts';
 import { fileLayer, type Layer } from './layer.ts';
+import { isLocalImage } from './local-image.ts';
 import { DOCKER_MEDIA_TYPES, MEDIA_TYPES } from './media-types.ts';
 import { openImage, type StoredImage } from './read-layout.ts';
 import { type RegistryOptions, readRegistryImage, withDigest } from './registry-image.ts';
@@ -26,9 +28,12 @@ const MEDIA_TYPE: Readonly<Record<string, string>> = {
 
 const verified = z.object({ digest: z.custom<Digest>(isDigest), diffID: z.custom<Digest>(isDigest) });
 
-/** Takes the runtime root of a published virtainer: an archive, an unpacked layout or a registry's reference. ROOT_INVALID. */
+/**
+ * Takes the runtime root of a published virtainer: an archive, an unpacked layout or a registry's reference. ROOT_INVALID,
+ * SOURCE_UNAVAILABLE for a file that is not there.
+ */
 export async function publishedRoot(ctx: BuildContext, origin: string, options: RegistryOptions = {}): Promise<Layer> {
-  const local = await stat(origin).catch(() => undefined);
+  const local = await isLocalImage(origin);
   ctx.onEvent({ type: 'start', step: 'root', title: `runtime root of ${origin}` });
   const { layer, cached } = local
     ? await rootOf(ctx, origin, await openImage(origin))
@@ -47,20 +52,15 @@ async function fromRegistry(ctx: BuildContext, reference: string, options: Regis
   const { descriptor, diffID } = describeRoot(reference, image);
   const known = await cachedRoot(ctx, descriptor, diffID);
   if (known) return { layer: known, cached: true };
-  const parent = join(ctx.cacheDir, 'tmp');
-  await mkdir(parent, { recursive: true });
-  const folder = await mkdtemp(join(parent, 'root-'));
-  try {
+  return withCacheFolder(ctx, 'tmp', 'root', async (folder) => {
     const tls = options.insecure ? ['--src-tls-verify=false'] : [];
     const from = `docker://${withDigest(reference, image.digest)}`;
     await ctx.exec('skopeo', ['copy', '--preserve-digests', ...tls, from, `oci:${folder}:image`], {
       env: ctx.env,
       signal: ctx.signal,
     });
-    return await rootOf(ctx, reference, await openImage(folder));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    return rootOf(ctx, reference, await openImage(folder));
+  });
 }
 
 async function rootOf(ctx: BuildContext, origin: string, image: StoredImage): Promise<Found> {

@@ -2,8 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
+import { withWorkFolder } from '../work-folder.ts';
 import { type Lock, type LockedPackage, type PackageSelection, selectionDigest } from './lock.ts';
-import { withWorkFolder } from './work-folder.ts';
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 

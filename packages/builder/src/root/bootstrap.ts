@@ -2,9 +2,9 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quote } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
+import { withWorkFolder } from '../work-folder.ts';
 import type { Deb } from './debs.ts';
 import { repositoryIndex, repositoryRelease } from './repository.ts';
-import { withWorkFolder } from './work-folder.ts';
 
 export interface Bootstrap {
   readonly debs: readonly Deb[];

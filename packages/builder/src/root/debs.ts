@@ -2,8 +2,8 @@ import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestFile, VirtainersError, writeAtomically } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
+import { withWorkFolder } from '../work-folder.ts';
 import type { Lock, LockedPackage } from './lock.ts';
-import { withWorkFolder } from './work-folder.ts';
 
 const APT_HELPER = '/usr/lib/apt/apt-helper';
 

@@ -3,6 +3,7 @@ import { VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { loadRootDefinition } from '../definition/load.ts';
 import type { RootDefinition } from '../definition/schema.ts';
+import { withWorkFolder } from '../work-folder.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cachedFolder, cacheKey } from './content-cache.ts';
 import { type Deb, fetchDebs } from './debs.ts';
@@ -15,7 +16,6 @@ import { controlFields } from './repository.ts';
 import { runtimeFiles } from './runtime-files.ts';
 import { selectionOf } from './selection.ts';
 import type { ToolRoot } from './tool-root.ts';
-import { withWorkFolder } from './work-folder.ts';
 
 /** The lowest layer of every image, as a file in the cache. */
 export interface RootLayer extends GzipLayer {

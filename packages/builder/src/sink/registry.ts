@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestBytes, formatSize, VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
@@ -6,6 +6,7 @@ import type { NamedImage } from '../oci/archive.ts';
 import { imageSize } from '../oci/image.ts';
 import { writeLayoutFolder } from '../oci/layout-folder.ts';
 import { parseReference } from '../oci/reference.ts';
+import { withCacheFolder } from '../work-folder.ts';
 import type { SinkResult } from './sink.ts';
 
 /**
@@ -21,15 +22,10 @@ export async function pushToRegistry(
   const target = parseReference(reference);
   if (await registryHolds(ctx, target, named, options)) return { kind: 'registry', target, written: false };
   ctx.onEvent({ type: 'start', step: 'push', title: `pushing to ${target}` });
-  const parent = join(ctx.cacheDir, 'tmp');
-  await mkdir(parent, { recursive: true });
-  const folder = await mkdtemp(join(parent, 'push-'));
-  try {
+  await withCacheFolder(ctx, 'tmp', 'push', async (folder) => {
     await writeLayoutFolder(join(folder, 'image'), { ...named, references: ['image'] }, { signal: ctx.signal });
     await copy(ctx, folder, target, named, options);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
   ctx.onEvent({ type: 'end', step: 'push', note: formatSize(imageSize(named.image)), cached: false });
   return { kind: 'registry', target, written: true };
 }

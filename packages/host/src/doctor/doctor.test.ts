@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { toolMissing } from '@virtainers/core';
 import { expect, test } from 'vitest';
 import { contextOf } from '../testing/context.ts';
-import { bootSector, planKvmProbe } from './devices.ts';
 import { CHECKS, examine } from './doctor.ts';
 import { findProgram } from './programs.ts';
 
@@ -28,10 +27,4 @@ test('programs are found where PATH says', async () => {
   const env = { PATH: `/nonexistent:${folder}` };
   expect(await findProgram(env, 'tool-of-ours')).toBe(join(folder, 'tool-of-ours'));
   expect(await findProgram(env, 'no-program')).toBeUndefined();
-});
-
-test('the boot sector is one, and a comma in its path is no option', () => {
-  expect(bootSector()).toHaveLength(512);
-  expect(bootSector().readUInt16BE(510)).toBe(0x55aa);
-  expect(planKvmProbe('/tmp/a,b').at(-1)).toContain('file=/tmp/a,,b,');
 });

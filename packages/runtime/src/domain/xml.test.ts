@@ -1,19 +1,17 @@
 import { expect, test } from 'vitest';
 import { parseLiveDomain } from './xml.ts';
 
-const domain = (devices: string) =>
-  `<domain type='qemu' id='1'><name>vm</name><uuid>u</uuid><devices>${devices}</devices></domain>`;
+const domain = (devices: string) => `<domain type='qemu' id='1'><name>vm</name><devices>${devices}</devices></domain>`;
+const memory = "<memballoon model='virtio'/>";
 const channel = (name: string) =>
   `<channel type='unix'><source mode='bind' path='/run/${name}'/><target type='virtio' name='${name}' state='disconnected'/></channel>`;
+const closed = "<channel type='unix'><target type='virtio' name='closed'/></channel>";
 
-test('one element or several: console, channels and interfaces are found', async () => {
-  const nic = "<interface type='ethernet'><target dev='vm0' managed='no'/><alias name='net0'/></interface>";
-  const console = "<console type='pty' tty='/dev/pts/0'><source path='/dev/pts/0'/></console>";
-  expect(await parseLiveDomain(domain(console + channel('a') + channel('b') + nic))).toEqual({
-    uuid: 'u',
-    consolePty: '/dev/pts/0',
-    channels: { a: '/run/a', b: '/run/b' },
-    interfaces: [{ alias: 'net0', device: 'vm0' }],
-  });
-  expect((await parseLiveDomain(domain(channel('a')))).channels).toEqual({ a: '/run/a' });
+test.each([
+  ['several', channel('a') + channel('b'), { a: '/run/a', b: '/run/b' }],
+  ['one', channel('a'), { a: '/run/a' }],
+  ['none', '', {}],
+  ['one without a socket', closed + channel('a'), { a: '/run/a' }],
+])('the sockets of channels are found: %s', async (_name, channels, expected) => {
+  expect(await parseLiveDomain(domain(memory + channels))).toEqual({ channels: expected });
 });
