@@ -8,7 +8,7 @@ export function docsPages(): Record<string, string> {
 }
 
 function commandsPage(): string {
-  const list = COMMANDS.map(({ name, summary }) => [`[\`${name}\`](#${name})`, summary]);
+  const list = COMMANDS.map(({ name, summary }) => [`[\`${name}\`](#${name.replaceAll(' ', '-')})`, summary]);
   return page('Commands', 'packages/cli/src/commands/table.ts', [
     ...table(['command', 'what it does'], list),
     '',
@@ -49,18 +49,10 @@ function optionRows(options: readonly OptionRow[]): string[][] {
 }
 
 function settingsPage(): string {
-  const here = SETTINGS.filter(({ modes }) => modes === undefined);
-  const later = SETTINGS.filter(({ modes }) => modes !== undefined);
   return page('Settings', 'packages/runtime/src/config/settings.ts', [
     'A virtual machine is configured by the environment of its container: `docker run --env RAM=2G …`, or',
     '`virtainers run --env …`. All mistakes are reported at once, with exit code 78.',
-    ...section(['setting', 'default', 'meaning', 'allowed'], here.map(settingRow)),
-    '',
-    'These belong to network modes that this version does not have; one that is set is named in a warning:',
-    ...section(
-      ['setting', 'default', 'meaning', 'network modes'],
-      later.map((setting) => [...settingRow(setting).slice(0, 3), (setting.modes ?? []).map(code).join(', ')]),
-    ),
+    ...section(['setting', 'default', 'meaning', 'allowed'], SETTINGS.map(settingRow)),
   ]);
 }
 

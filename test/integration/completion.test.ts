@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { COMMANDS, GLOBAL_OPTIONS } from '../../packages/cli/src/commands/table.ts';
+import { COMMANDS, GLOBAL_OPTIONS, GROUPS } from '../../packages/cli/src/commands/table.ts';
 import { SHELLS } from '../../packages/cli/src/completion/shells.ts';
 import { tempFolder } from '../helpers/folders.ts';
 import { exec, requireTool } from '../helpers/process.ts';
@@ -13,7 +13,8 @@ beforeAll(async () => {
   await requireTool('bash');
   const folder = await tempFolder('completion');
   script = join(folder, 'virtainers.bash');
-  await writeFile(script, SHELLS['bash']?.({ commands: COMMANDS, globals: GLOBAL_OPTIONS, catalogue }) ?? '');
+  const input = { commands: COMMANDS, groups: GROUPS, globals: GLOBAL_OPTIONS, catalogue };
+  await writeFile(script, SHELLS['bash']?.(input) ?? '');
   await writeFile(join(folder, 'disk.qcow2'), '');
 });
 
@@ -22,7 +23,9 @@ async function offers(line: string): Promise<string[]> {
   const program = `
     source "$1"
     cd "$(dirname "$1")"
-    docker() { [[ $1 == ps ]] && printf 'box\\nother\\n'; }
+    docker() {
+      case $1 in ps) printf 'box\\nother\\n' ;; network) printf 'bridge\\nlab\\n' ;; esac
+    }
     podman() { return 125; }
     compopt() { :; }
     COMP_LINE=$2 COMP_POINT=\${#2}
@@ -46,6 +49,11 @@ test.each([
   ['virtainers completion z', ['zsh']],
   ['virtainers inspect di', ['disk.qcow2']],
   ['virtainers run box --memory ', []],
+  ['virtainers run box --network l', ['lab']],
+  ['virtainers net', ['network']],
+  ['virtainers --debug network c', ['create']],
+  ['virtainers network create lab --s', ['--subnet']],
+  ['virtainers network create --engine p', ['podman']],
 ])('%s', async (line, words) => {
   expect(await offers(line)).toEqual(words);
 });

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { CommanderError } from '@commander-js/extra-typings';
 import { describeError, ERRORS, makeExec, makeLog, makeSpawn, quote } from '@virtainers/core';
 import packageJson from '../package.json' with { type: 'json' };
-import { COMMANDS, GLOBAL_OPTIONS } from './commands/table.ts';
+import { COMMANDS, GLOBAL_OPTIONS, GROUPS } from './commands/table.ts';
 import type { CliContext } from './context.ts';
 import { type Invocation, parseCommandLine } from './program.ts';
 import { makeBars } from './progress/bars.ts';
@@ -63,7 +63,7 @@ function makeContext(options: Invocation['options'], display: Display, signal: A
     kernel: release(),
     signal,
     assetsDir: dirname(fileURLToPath(import.meta.url)),
-    table: { commands: COMMANDS, globals: GLOBAL_OPTIONS },
+    table: { commands: COMMANDS, groups: GROUPS, globals: GLOBAL_OPTIONS },
     print: (line) => writeOut(`${line}\n`),
     log: quiet === true ? { ...log, info: () => undefined } : log,
     display,

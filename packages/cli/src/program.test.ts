@@ -1,6 +1,6 @@
 import { CommanderError } from '@commander-js/extra-typings';
 import { expect, test } from 'vitest';
-import { COMMANDS } from './commands/table.ts';
+import { COMMANDS, GROUPS } from './commands/table.ts';
 import { parseCommandLine } from './program.ts';
 
 function read(line: string) {
@@ -21,6 +21,14 @@ test.each([
   ['--debug catalog --json', 'catalog', [], { debug: true, json: true }],
   ['catalog --quiet', 'catalog', [], { quiet: true }],
   ['run box --publish 1:1 --publish 2:2 -e A=b', 'run', ['box'], { publish: ['1:1', '2:2'], env: ['A=b'] }],
+  ['run box --network a --network b --ip 10.0.0.9', 'run', ['box'], { network: ['a', 'b'], ip: ['10.0.0.9'] }],
+  [
+    'network create lab --subnet 10.0.0.0/24 --json',
+    'network create',
+    ['lab'],
+    { subnet: ['10.0.0.0/24'], json: true },
+  ],
+  ['--debug network --quiet create lab', 'network create', ['lab'], { debug: true, quiet: true }],
   ['ssh -l me box ls -la --json', 'ssh', ['box', 'ls', '-la', '--json'], { user: 'me' }],
   ['ssh box -- -x', 'ssh', ['box', '--', '-x'], {}],
 ])('%s', (line, name, args, options) => {
@@ -33,6 +41,9 @@ test.each([
   ['run box --engine lxd', 'Allowed choices are docker, podman'],
   ['run box --memroy 1G', 'Did you mean --memory?'],
   ['bkae x', 'Did you mean bake?'],
+  ['network crate x', 'Did you mean create?'],
+  ['network create', "missing required argument 'name'"],
+  ['network', 'Usage: virtainers network'],
 ])('a mistake says what is wrong: %s', (line, message) => {
   const result = read(line);
   expect(result.exitCode).toBeGreaterThan(0);
@@ -50,9 +61,20 @@ test.each(COMMANDS.map(({ name }) => name))('%s --help teaches with examples', (
   expect(out).toMatch(/Examples:\n {2}# .+\n {2}\S/);
 });
 
+test.each(GROUPS.map(({ name }) => name))('%s --help names its commands, with examples', (name) => {
+  const { out, exitCode } = read(`${name} --help`);
+  expect(exitCode).toBe(0);
+  const rows = COMMANDS.filter((row) => row.name.startsWith(`${name} `));
+  for (const { summary, examples } of rows) {
+    expect(out.replaceAll(/\s+/g, ' ')).toContain(summary);
+    expect(out).toContain(examples[0]?.command);
+  }
+});
+
 test('help names every command, and the first steps', () => {
   const { out } = read('--help');
-  for (const { summary } of COMMANDS) expect(out).toContain(summary);
+  for (const { name, summary } of COMMANDS) if (!name.includes(' ')) expect(out).toContain(summary);
+  for (const { summary } of GROUPS) expect(out).toContain(summary);
   expect(out).toContain('virtainers bake debian:13-packages --load docker');
 });
 

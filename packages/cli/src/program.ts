@@ -1,5 +1,13 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { COMMANDS, type CommandRow, type ExampleRow, GLOBAL_OPTIONS, type OptionRow } from './commands/table.ts';
+import {
+  COMMANDS,
+  type CommandRow,
+  type ExampleRow,
+  GLOBAL_OPTIONS,
+  GROUPS,
+  type GroupRow,
+  type OptionRow,
+} from './commands/table.ts';
 
 /** A command line, understood: which command, with which words and options. */
 export interface Invocation {
@@ -21,7 +29,7 @@ export function parseCommandLine(
   const program = makeProgram(version, (found) => {
     invocation = found;
   });
-  for (const command of [program, ...program.commands]) {
+  for (const command of withDescendants(program)) {
     command.exitOverride().configureOutput({ writeOut: write.out, writeErr: write.err });
   }
   program.parse([...argv], { from: 'user' });
@@ -38,20 +46,43 @@ function makeProgram(version: string, onInvocation: (invocation: Invocation) => 
     .showHelpAfterError('(virtainers --help shows what there is)')
     .addHelpText('after', examples(COMMANDS.flatMap((row) => row.examples.slice(0, 1))));
   for (const option of GLOBAL_OPTIONS) program.addOption(makeOption(option));
-  for (const row of COMMANDS) addCommand(program, row, onInvocation);
+  for (const row of COMMANDS) addCommand(parentOf(program as Command, row), row, onInvocation);
   return program as Command;
 }
 
-function addCommand(program: Command, row: CommandRow, onInvocation: (invocation: Invocation) => void): void {
-  const command = program.command(row.name).summary(row.summary).description(sentence(row.summary));
+/** The program itself, or the row's group, made where it comes first: help lists in the table's order. */
+function parentOf(program: Command, { name }: CommandRow): Command {
+  const group = GROUPS.find((each) => name.startsWith(`${each.name} `));
+  if (!group) return program;
+  const made = program.commands.find((command) => command.name() === group.name) as Command | undefined;
+  return made ?? addGroup(program, group);
+}
+
+function addGroup(program: Command, { name, summary }: GroupRow): Command {
+  const command: Command = program.command(name).summary(summary).description(sentence(summary));
+  const rows = COMMANDS.filter((row) => row.name.startsWith(`${name} `));
+  command.helpOption('--help', 'show help').helpCommand(false).enablePositionalOptions();
+  command.addHelpText('after', examples(rows.flatMap((row) => row.examples.slice(0, 1))));
+  command.showHelpAfterError(`(virtainers ${name} --help shows what there is)`);
+  for (const option of GLOBAL_OPTIONS) command.addOption(makeOption(option));
+  return command;
+}
+
+function addCommand(parent: Command, row: CommandRow, onInvocation: (invocation: Invocation) => void): void {
+  const word = row.name.split(' ').at(-1) ?? row.name;
+  const command = parent.command(word).summary(row.summary).description(sentence(row.summary));
   command.helpOption('--help', 'show help').addHelpText('after', examples(row.examples));
   command.showHelpAfterError(`(virtainers ${row.name} --help shows how)`);
   for (const argument of row.arguments) command.argument(argument.name, argument.description);
   for (const option of [...row.options, ...GLOBAL_OPTIONS]) command.addOption(makeOption(option));
   if (row.passThrough) command.passThroughOptions();
   command.action(() => {
-    onInvocation({ row, args: command.args, options: { ...program.opts(), ...command.opts() } });
+    onInvocation({ row, args: command.args, options: command.optsWithGlobals() });
   });
+}
+
+function withDescendants(command: Command): Command[] {
+  return [command, ...command.commands.flatMap((child) => withDescendants(child as Command))];
 }
 
 function makeOption({ flags, description, complete, repeated }: OptionRow): Option {

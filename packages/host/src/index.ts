@@ -4,6 +4,7 @@ export { examine } from './doctor/doctor.ts';
 export { type FoundContainer, findContainer } from './engine/container.ts';
 export { ENGINE_NAMES, type EngineName } from './engine/engine.ts';
 export type { CatalogueEntry } from './image-name.ts';
+export { type CreatedNetwork, createNetwork } from './network/create.ts';
 export { prepareRun, printRun, type RunPlan, type RunRequest, startRun } from './run.ts';
 export { listAddresses, loginUser, type SshRequest, sshInto } from './ssh.ts';
 export { plainSsh } from './ssh-plan.ts';

@@ -1,4 +1,6 @@
+import type { AttachmentWords } from './engine/engine.ts';
 import type { Engine } from './engine/find.ts';
+import { addressFlags } from './engine/network.ts';
 import { HEALTH_FLAGS } from './health.ts';
 
 /** What a person may ask of `virtainers run`, checked; paths absolute. */
@@ -14,7 +16,10 @@ export interface RunSettings {
   readonly data?: string | undefined;
   /** As the engine reads them: `2222:22`. */
   readonly publish: readonly string[];
-  readonly network?: string | undefined;
+  /** As the engine reads one; several are names. The first is the primary one. */
+  readonly networks: readonly string[];
+  /** Fixed addresses on the first network, at most one of each family. */
+  readonly addresses: readonly string[];
   readonly privileged: boolean;
   /** `NAME=VALUE`, as the engine reads them. */
   readonly env: readonly string[];
@@ -34,16 +39,27 @@ export interface RunFacts {
 const GUEST_STOP_SECONDS = 60;
 const GRACE_ABOVE_SECONDS = 30;
 
-/** The arguments of `docker run` or `podman run`, the program itself left out. */
-export function planRun(settings: RunSettings, facts: RunFacts): string[] {
+/** The commands of `docker` or `podman` that start a container, the program itself left out; most often one, `run`. */
+export function planRun(settings: RunSettings, facts: RunFacts): string[][] {
+  const { flags, connect } = attachment(settings, facts);
+  const words = containerWords(settings, facts, flags);
+  if (connect.length === 0) return [['run', '--detach', ...words]];
+  return [
+    ['create', ...words],
+    ...connect.map((network) => ['network', 'connect', network, facts.name]),
+    ['start', facts.name],
+  ];
+}
+
+/** What `run` and `create` are told alike. */
+function containerWords(settings: RunSettings, facts: RunFacts, network: readonly string[]): string[] {
   const stop = guestStopSeconds(settings.env) + GRACE_ABOVE_SECONDS;
   return [
-    'run',
-    '--detach',
     ...(settings.remove ? ['--rm'] : []),
     ...['--name', facts.name],
     ...['--stop-timeout', String(stop)],
     ...rightFlags(settings, facts),
+    ...network,
     ...networkFlags(settings, facts),
     ...mountFlags(settings, facts),
     ...environmentFlags(settings, facts),
@@ -76,22 +92,25 @@ function rightFlags(settings: RunSettings, facts: RunFacts): string[] {
   return ['--cap-add', 'NET_ADMIN', ...facts.devices.flatMap((device) => ['--device', device])];
 }
 
+function attachment({ networks, addresses }: RunSettings, { engine }: RunFacts): AttachmentWords {
+  if (networks.length > 1) return engine.dialect.attach({ networks, addresses }, engine.info);
+  return { flags: [...networks.flatMap((word) => ['--network', word]), ...addressFlags(addresses)], connect: [] };
+}
+
 function networkFlags(settings: RunSettings, { engine }: RunFacts): string[] {
-  const own = ownsNetwork(settings.network);
+  const own = ownsNetwork(settings.networks);
   return [
-    ...(settings.network === undefined ? [] : ['--network', settings.network]),
     ...(own ? engine.dialect.networkFlags : []),
     ...(own ? publications(settings, engine) : settings.publish).flatMap((port) => ['--publish', port]),
   ];
 }
 
 /** A rootless container's address is out of the person's reach: SSH gets a port of this machine, chosen by the engine. */
-function publications(settings: RunSettings, engine: Engine): readonly string[] {
-  if (settings.publish.length > 0 || !engine.info.rootless || settings.network === 'none') return settings.publish;
-  return ['127.0.0.1::22'];
+function publications({ publish, networks }: RunSettings, engine: Engine): readonly string[] {
+  return publish.length > 0 || !engine.info.rootless || networks.includes('none') ? publish : ['127.0.0.1::22'];
 }
 
-function ownsNetwork(network: string | undefined): boolean {
+function ownsNetwork([network]: readonly string[]): boolean {
   return network === undefined || !/^(host$|container:|ns:)/.test(network);
 }
 

@@ -15,6 +15,7 @@ import {
   notVirtainer,
 } from './image-name.ts';
 import { findPublicKey } from './key.ts';
+import { checkNetworks, checkNetworkWords, orderNotes } from './run-network.ts';
 import { freeName, planRun, type RunSettings, volumeName } from './run-plan.ts';
 
 /** A run as a person asks for it: what to run, where, under which name. */
@@ -30,7 +31,8 @@ export interface RunRequest extends RunSettings {
 export interface RunPlan {
   readonly client: EngineClient;
   readonly name: string;
-  readonly args: readonly string[];
+  /** Without the program; most often one, `run`. */
+  readonly commands: readonly (readonly string[])[];
   /** What a person should know before it starts, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -42,26 +44,28 @@ export interface RunPlan {
 export async function prepareRun(context: HostContext, request: RunRequest, toPrint: boolean): Promise<RunPlan> {
   const clients = (await findEngines(context, request.engine)).map((engine) => makeClient(context, engine));
   await checkWords(request);
+  checkNetworkWords(request);
   const { client, reference } = await locate(context, clients, request, toPrint);
+  if (!toPrint) await checkNetworks(client, request);
   const publicKey = await findPublicKey(context.home, request.sshKey);
   const name = request.name ?? freeName(reference, await client.containerNames());
   const local = client.info.kernel === context.kernel;
   const devices = local ? await existing(['/dev/net/tun', '/dev/kvm']) : [];
-  const args = planRun(request, { engine: client, reference, name, publicKey, devices });
+  const commands = planRun(request, { engine: client, reference, name, publicKey, devices });
   const volume = request.data === undefined && (await client.volumeExists(volumeName(name)));
-  return { client, name, args, notes: notes({ publicKey, local, request, volume, name, client }) };
+  return { client, name, commands, notes: notes({ publicKey, local, request, volume, name, client }) };
 }
 
 /** Carries a plan out. Gives back the container's id. */
 export async function startRun(plan: RunPlan, data: string | undefined): Promise<string> {
   // Made by the person, it is theirs; made by the engine, it would be root's.
   if (data !== undefined) await mkdir(data, { recursive: true });
-  return plan.client.run(plan.args);
+  return plan.client.run(plan.commands);
 }
 
-/** The plan as a line for a shell. */
-export function printRun(plan: RunPlan): string {
-  return [plan.client.dialect.program, ...plan.args].map(quote).join(' ');
+/** The plan as lines for a shell. */
+export function printRun({ client, commands }: RunPlan): string {
+  return commands.map((args) => [client.dialect.program, ...args].map(quote).join(' ')).join(' &&\n');
 }
 
 async function locate(
@@ -136,5 +140,6 @@ function notes({ publicKey, local, request, volume, name, client }: NoteFacts): 
     ...(volume
       ? [`the volume ${volumeName(name)} exists already: its disk is used (${program} volume rm starts afresh)`]
       : []),
+    ...orderNotes(client, request.networks, name),
   ];
 }

@@ -1,22 +1,18 @@
 import { expect, test } from 'vitest';
 import { docker } from './engine/docker.ts';
-import type { ContainerFacts } from './engine/facts.ts';
 import type { Engine } from './engine/find.ts';
 import { plainSsh, planSsh, sshAddresses } from './ssh-plan.ts';
+import { containerOf } from './testing/container.ts';
 
-const engine: Engine = { dialect: docker, info: { version: '1', rootless: false, selinux: false, kernel: '6.1.0' } };
+const engine: Engine = {
+  dialect: docker,
+  info: { version: '1', rootless: false, selinux: false, kernel: '6.1.0', namesInterfaces: true },
+};
 const rootless: Engine = { ...engine, info: { ...engine.info, rootless: true } };
-const facts: ContainerFacts = {
-  id: 'abc123',
-  name: 'box',
-  running: true,
-  exitCode: 0,
-  labels: {},
-  networkMode: 'default',
+const facts = containerOf({
   addresses: ['172.17.0.2'],
   published: { 22: { address: '127.0.0.1', port: 2222 } },
-  mounts: {},
-};
+});
 const own = { host: '172.17.0.2', port: 22 };
 const published = { host: '127.0.0.1', port: 2222 };
 

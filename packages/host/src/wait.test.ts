@@ -4,20 +4,9 @@ import { expect, test } from 'vitest';
 import type { EngineClient } from './engine/client.ts';
 import { docker } from './engine/docker.ts';
 import type { ContainerFacts } from './engine/facts.ts';
+import { containerOf } from './testing/container.ts';
 import { contextOf } from './testing/context.ts';
 import { waitUntilReady } from './wait.ts';
-
-const facts: ContainerFacts = {
-  id: 'abc123',
-  name: 'box',
-  running: true,
-  exitCode: 0,
-  labels: {},
-  networkMode: 'default',
-  addresses: [],
-  published: {},
-  mounts: {},
-};
 
 function line(state: State, more: object = {}): string {
   const status = {
@@ -32,6 +21,9 @@ function line(state: State, more: object = {}): string {
   return `${JSON.stringify({ ...status, ...more })}\n`;
 }
 
+/** As a later version of the supervisor may say it. */
+const newer = line('ready', { state: 'migrated', destination: 'there' });
+
 /** A container whose supervisor prints `lines`, then ends; `after` is what the engine says of it then. */
 function container(lines: string[], after: Partial<ContainerFacts> | undefined, stderr = '') {
   const child: Child = {
@@ -45,10 +37,10 @@ function container(lines: string[], after: Partial<ContainerFacts> | undefined, 
   const client: Partial<EngineClient> = {
     dialect: docker,
     spawn: () => child,
-    container: async () => (after ? { ...facts, ...after } : undefined),
+    container: async () => (after ? containerOf(after) : undefined),
     logTail: async () => ['the last words'],
   };
-  return { client: client as EngineClient, facts };
+  return { client: client as EngineClient, facts: containerOf({}) };
 }
 
 test('ready, and every state on the way is told', async () => {
@@ -59,6 +51,17 @@ test('ready, and every state on the way is told', async () => {
   expect(seen).toEqual(['booting', 'network', 'ready']);
 });
 
+test('a newer supervisor is followed past fields and states that are not known', async () => {
+  const lines = [line('booting', { snapshots: [1] }), newer, line('ready')];
+  const status = await waitUntilReady(contextOf({}), container(lines, {}));
+  expect(status.state).toBe('ready');
+});
+
+test('what cannot be understood says what to do instead of how it was read', async () => {
+  const waiting = waitUntilReady(contextOf({}), container(['{"formatVersion":2}\n'], {}));
+  await expect(waiting).rejects.toMatchObject({ hint: expect.stringContaining('newer virtainers') });
+});
+
 test.each([
   ['degraded', [line('degraded', { message: 'no address' })], {}, 'GUEST_DEGRADED', 'box is degraded: no address'],
   ['failed, with its code', [line('failed', { exitCode: 73 })], {}, 'DATA_UNWRITABLE', 'box is failed'],
@@ -67,13 +70,15 @@ test.each([
   ['not running', [], { running: false, exitCode: 78 }, 'CONFIG_INVALID', 'not running (exit code 78)'],
   ['ended by itself', [], { running: false, exitCode: 0 }, 'CONTAINER_STOPPED', 'not running (exit code 0)'],
   ['silent', [], { running: true }, 'COMMAND_FAILED', 'no such file'],
+  ['no supervisor', ['{"formatVersion":"x"}\n'], {}, 'COMMAND_FAILED', 'it answered {"formatVersion":"x"}'],
   [
-    'of another format',
-    ['{"formatVersion":9}\n'],
-    { running: true },
+    'of a newer format',
+    ['{"formatVersion":2,"phase":9}\n', line('ready')],
+    {},
     'COMMAND_FAILED',
-    'it answered {"formatVersion":9}',
+    'has format version 2, ',
   ],
+  ['last in a newer state', [line('booting'), newer], {}, 'COMMAND_FAILED', 'has the state "migrated", which this'],
   ['removed', [], undefined, 'CONTAINER_UNKNOWN', 'was removed'],
 ] as const)('%s', async (_name, lines, after, code, message) => {
   const found = container([...lines], after, lines.length > 0 ? '' : 'no such file');

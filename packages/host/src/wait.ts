@@ -3,14 +3,13 @@ import {
   ERRORS,
   type ErrorCode,
   IN_IMAGE,
+  readStatusText,
   type State,
   type Status,
-  statusSchema,
   VirtainersError,
 } from '@virtainers/core';
 import type { HostContext } from './context.ts';
 import type { FoundContainer } from './engine/container.ts';
-import { parseJson } from './engine/json.ts';
 
 const FOLLOW = ['node', IN_IMAGE.runtime, 'status', '--follow'] as const;
 const LOG_LINES = 15;
@@ -27,7 +26,8 @@ const FINAL: Partial<Record<State, ErrorCode>> = {
 
 /**
  * Follows the guest's states until it is ready; the supervisor tells them one by one. Throws what kept it from
- * getting there: GUEST_DEGRADED, GUEST_CRASHED, CONTAINER_STOPPED with the log's last lines.
+ * getting there: GUEST_DEGRADED, GUEST_CRASHED, CONTAINER_STOPPED with the log's last lines; COMMAND_FAILED where the
+ * supervisor is one that we do not understand.
  */
 export function waitUntilReady(context: HostContext, found: FoundContainer, onStatus?: OnStatus): Promise<Status> {
   return waitForState(context, found, ['ready'], onStatus);
@@ -45,7 +45,7 @@ export async function waitForState(
   context.signal?.addEventListener('abort', stop, { once: true });
   try {
     const complaint = collect(child.stderr);
-    const { last, odd } = await follow(child.stdout, wanted, onStatus);
+    const { last, odd } = await follow(found, child.stdout, wanted, onStatus);
     if (last && wanted.includes(last.state)) return last;
     if (last) throw await ended(found, last);
     await child.exited;
@@ -56,31 +56,38 @@ export async function waitForState(
   }
 }
 
-/** The guest's state now, or undefined where the supervisor cannot be asked. */
+/** The guest's state now, or undefined where the supervisor cannot be asked, or understood. */
 export async function readStatus({ client, facts }: FoundContainer): Promise<Status | undefined> {
   const { exitCode, stdout } = await client.exec(facts.id, FOLLOW.slice(0, 3));
-  return exitCode === 0 ? parseStatus(stdout) : undefined;
+  const read = readStatusText(exitCode === 0 ? stdout : '');
+  return read.kind === 'status' ? read.status : undefined;
 }
 
-/** Reads lines until a state that is wanted or final: `last`, undefined when they end before; `odd` is a line that was no status. */
+/** Reads lines until a state that is wanted or final: `last`, undefined when they end before; `odd` is what was not understood. */
 async function follow(
+  found: FoundContainer,
   lines: NodeJS.ReadableStream | null,
   wanted: readonly State[],
   onStatus: OnStatus,
 ): Promise<{ last?: Status; odd: string }> {
   let odd = '';
   for await (const line of lines ? createInterface({ input: lines }) : []) {
-    const status = parseStatus(line);
-    if (!status) odd = `it answered ${line.slice(0, 200)}`;
-    else onStatus(status);
-    if (status && (wanted.includes(status.state) || FINAL[status.state])) return { last: status, odd };
+    const read = readStatusText(line);
+    if (read.kind === 'newer') {
+      odd = `its status has ${read.what}, which this virtainers is too old to know`;
+      if (!read.sameFormat) throw tooNew(found, odd);
+    } else if (read.kind === 'none') odd = `it answered ${line.slice(0, 200)}`;
+    else {
+      onStatus(read.status);
+      if (wanted.includes(read.status.state) || FINAL[read.status.state]) return { last: read.status, odd };
+    }
   }
   return { odd };
 }
 
-function parseStatus(line: string): Status | undefined {
-  const parsed = statusSchema.safeParse(parseJson(line));
-  return parsed.success ? parsed.data : undefined;
+function tooNew({ facts }: FoundContainer, odd: string): VirtainersError {
+  const hint = `install a newer virtainers, or bake the image of ${facts.name} again with this one`;
+  return new VirtainersError('COMMAND_FAILED', `asking the supervisor in ${facts.name}: ${odd}`, { hint });
 }
 
 function ended(found: FoundContainer, status: Status): Promise<VirtainersError> {

@@ -35,7 +35,8 @@ const schema = z.object({
   disk: path.optional(),
   data: path.optional(),
   publish: z.array(z.string()).default([]),
-  network: z.string().optional(),
+  network: z.array(z.string()).default([]),
+  ip: z.array(z.string()).default([]),
   env: z.array(z.string().regex(/^\w+(=|$)/, 'NAME=VALUE, or NAME alone to pass your own on')).default([]),
   engine: engine.optional(),
   privileged: flag,
@@ -45,9 +46,10 @@ const schema = z.object({
 });
 
 export const action: Action = async (cli, [image = ''], raw) => {
-  const { memory, rm, print, wait, ...options } = parseOptions(schema, raw);
+  const { memory, rm, print, wait, network, ip, ...options } = parseOptions(schema, raw);
   const memoryMiB = memory === undefined ? undefined : Math.round(memory / MIB);
-  const request = { ...options, image, memoryMiB, remove: rm, catalogue: await loadCatalogue(cli) };
+  const words = { image, memoryMiB, networks: network, addresses: ip, remove: rm };
+  const request = { ...options, ...words, catalogue: await loadCatalogue(cli) };
   const plan = await prepareRun(cli, request, print);
   for (const note of plan.notes) cli.log.info(note);
   if (print) {

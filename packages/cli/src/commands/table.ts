@@ -1,7 +1,7 @@
 import type { CommandModule } from '../context.ts';
 
 /** What completes a word: names known when the script is made, names asked for at the time, or paths. */
-export type Completion = 'catalogue' | 'container' | 'file' | 'folder' | readonly string[];
+export type Completion = 'catalogue' | 'container' | 'network' | 'file' | 'folder' | readonly string[];
 
 export interface ArgumentRow {
   /** As commander reads it: `<image>`, `[command...]`. */
@@ -25,6 +25,7 @@ export interface ExampleRow {
 }
 
 export interface CommandRow {
+  /** `run`, or two words, the first of which is a group's: `network create`. */
   readonly name: string;
   readonly summary: string;
   readonly arguments: readonly ArgumentRow[];
@@ -35,9 +36,16 @@ export interface CommandRow {
   readonly load: () => Promise<CommandModule>;
 }
 
+/** A word that commands have in common. */
+export interface GroupRow {
+  readonly name: string;
+  readonly summary: string;
+}
+
 /** The table as values that can be handed on. */
 export interface CommandTable {
   readonly commands: readonly CommandRow[];
+  readonly groups: readonly GroupRow[];
   readonly globals: readonly OptionRow[];
 }
 
@@ -64,6 +72,11 @@ const container: ArgumentRow = { name: '<container>', description: "a container'
 export const GLOBAL_OPTIONS: readonly OptionRow[] = [
   { flags: '--debug', description: 'show every program that is run' },
   { flags: '--quiet', description: 'print results and errors only' },
+];
+
+/** First words of commands that have two. */
+export const GROUPS: readonly GroupRow[] = [
+  { name: 'network', summary: 'make networks for virtual machines (network create)' },
 ];
 
 /** Every command. The help, docs/commands.md and the completion scripts are made from this table. */
@@ -179,7 +192,17 @@ export const COMMANDS: readonly CommandRow[] = [
         complete: 'folder',
       },
       { flags: '--publish <ports>', description: 'forward a port, such as 8080:80', repeated: true },
-      { flags: '--network <network>', description: "one of the engine's networks" },
+      {
+        flags: '--network <network>',
+        description: "one of the engine's networks; the first one given is the guest's primary one",
+        complete: 'network',
+        repeated: true,
+      },
+      {
+        flags: '--ip <address>',
+        description: 'fixed address on the first network; one IPv4, one IPv6',
+        repeated: true,
+      },
       {
         flags: '-e, --env <setting>',
         description: 'any setting of the runtime, such as STOP_TIMEOUT=120',
@@ -200,6 +223,10 @@ export const COMMANDS: readonly CommandRow[] = [
       {
         command: 'virtainers run debian:13-packages --publish 8080:80 --data ~/box',
         meaning: 'forward a port, keep the disk in a folder',
+      },
+      {
+        command: 'virtainers run debian:13-packages --network lab --ip 172.28.0.10',
+        meaning: 'a fixed address on a network of your own (see network create)',
       },
       { command: 'virtainers run debian:13-packages --print', meaning: 'only show the command, to change or keep it' },
     ],
@@ -232,6 +259,60 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [engine, json],
     examples: [{ command: 'virtainers wait box && virtainers ssh box uptime', meaning: 'go on as soon as it is up' }],
     load: () => import('./wait.ts'),
+  },
+  {
+    name: 'network create',
+    summary: 'make a network for virtual machines, clear of every other',
+    arguments: [{ name: '<name>', description: 'what --network of run is given' }],
+    options: [
+      {
+        flags: '--subnet <prefix>',
+        description: 'its addresses, such as 172.28.1.0/24; otherwise a free /24. One IPv4, one IPv6',
+        repeated: true,
+      },
+      {
+        flags: '--ip-range <prefix>',
+        description: 'the part of the subnet that containers get addresses from',
+        repeated: true,
+      },
+      {
+        flags: '--gateway <address>',
+        description: "the guests' gateway; otherwise the subnet's first address, for --macvlan the LAN's own",
+        repeated: true,
+      },
+      {
+        flags: '--macvlan <interface>',
+        description:
+          "put guests on the LAN of this interface, with MAC addresses of their own; the subnet is the LAN's. This machine itself cannot reach them",
+      },
+      {
+        flags: '--external',
+        description:
+          "the subnet is a part of the LAN that its DHCP server leaves alone, and may lie in this machine's own: guests get addresses of the LAN, and this machine is their router (Docker)",
+      },
+      engine,
+      json,
+    ],
+    examples: [
+      { command: 'virtainers network create lab', meaning: 'a free subnet, which is printed' },
+      {
+        command: 'virtainers network create virtual --subnet 172.28.100.0/24 --gateway 172.28.100.1',
+        meaning: 'addresses of your choice; refused where something has them already',
+      },
+      {
+        command: 'virtainers network create dual --subnet fd12:3456:789a:1::/64',
+        meaning: 'IPv6 too; the IPv4 subnet is chosen',
+      },
+      {
+        command: 'virtainers network create lan --macvlan eth0 --ip-range 192.168.2.224/27',
+        meaning: "guests on eth0's LAN, with addresses that its DHCP server leaves alone",
+      },
+      {
+        command: 'virtainers network create externalnet --external --subnet 192.168.2.224/27',
+        meaning: 'the same by routing: this machine reaches them too; says which routes are left to you',
+      },
+    ],
+    load: () => import('./network-create.ts'),
   },
   {
     name: 'doctor',

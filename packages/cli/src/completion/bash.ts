@@ -1,22 +1,35 @@
 import type { Completion } from '../commands/table.ts';
-import { CONTAINER_NAMES, type CompletionInput, firstArgument, fixedWords, parseFlag } from './model.ts';
+import {
+  CONTAINER_NAMES,
+  type CompletionInput,
+  commandsOf,
+  firstArgument,
+  firstWords,
+  fixedWords,
+  NETWORK_NAMES,
+  parseFlag,
+} from './model.ts';
 
 /** A script for bash 4 and later; needs no bash-completion package. */
-export function bashCompletion({ commands, globals, catalogue }: CompletionInput): string {
-  const names = commands.map(({ name }) => name);
+export function bashCompletion({ commands, groups, globals, catalogue }: CompletionInput): string {
+  const names = firstWords({ commands, groups }).map(({ name }) => name);
   const globalFlags = globals.map((row) => parseFlag(row).long);
+  const groupCases = groups.map((group) => {
+    const words = commandsOf(group, { commands }).map(({ word }) => word);
+    return `    ${group.name}) _virtainers_words "$current" ${[...words, ...globalFlags, '--help'].join(' ')}; return ;;`;
+  });
   const flagCases = commands.map((row) => {
     const flags = [...row.options.map((option) => parseFlag(option).long), ...globalFlags, '--help'];
-    return `    ${row.name}) words=${singleQuoted(flags)} ;;`;
+    return `    ${pattern(row.name)}) words=${singleQuoted(flags)} ;;`;
   });
   const argumentCases = commands.flatMap((row) => {
     const complete = firstArgument(row)?.complete;
-    return complete ? [`    ${row.name}) ${reply(complete, catalogue)} ;;`] : [];
+    return complete ? [`    ${pattern(row.name)}) ${reply(complete, catalogue)} ;;`] : [];
   });
   const valueCases = commands.flatMap((row) =>
     row.options.map(parseFlag).flatMap((flag) => {
       if (!flag.takesValue) return [];
-      const patterns = [flag.long, flag.short].flatMap((word) => (word ? [`${row.name}:${word}`] : []));
+      const patterns = [flag.long, flag.short].flatMap((word) => (word ? [`${pattern(row.name)}:${word}`] : []));
       return [`    ${patterns.join('|')}) ${flag.complete ? `${reply(flag.complete, catalogue)}; ` : ''}return ;;`];
     }),
   );
@@ -43,13 +56,21 @@ _virtainers() {
   fi
   for ((index = 1; index < \${#typed[@]}; index++)); do
     word=\${typed[index]}
-    [[ -z $command && $word != -* ]] && command=$word
+    if [[ $word != -* ]]; then
+      case $command in
+        '') command=$word ;;
+        ${groups.map(({ name }) => name).join('|')}) command+=" $word" ;;
+      esac
+    fi
     previous=$word
   done
   if [[ -z $command ]]; then
     _virtainers_words "$current" ${names.join(' ')} ${globalFlags.join(' ')} --help --version
     return
   fi
+  case $command in
+${groupCases.join('\n')}
+  esac
   case "$command:$previous" in
 ${valueCases.join('\n')}
   esac
@@ -76,7 +97,13 @@ function reply(complete: Completion, catalogue: readonly string[]): string {
     return complete === 'catalogue' ? `${own}; [[ $current == */* || $current == .* ]] && { ${files}; }` : own;
   }
   if (complete === 'container') return `_virtainers_words "$current" $(${CONTAINER_NAMES})`;
+  if (complete === 'network') return `_virtainers_words "$current" $(${NETWORK_NAMES})`;
   return complete === 'folder' ? files.replace('compgen -f', 'compgen -d') : files;
+}
+
+/** A command's name as bash's `case` reads it. */
+function pattern(name: string): string {
+  return name.replaceAll(' ', '\\ ');
 }
 
 function singleQuoted(words: readonly string[]): string {

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { COMMANDS, GLOBAL_OPTIONS } from '../commands/table.ts';
+import { COMMANDS, GLOBAL_OPTIONS, GROUPS } from '../commands/table.ts';
 import { parseFlag } from './model.ts';
 import { SHELLS } from './shells.ts';
 
-const input = { commands: COMMANDS, globals: GLOBAL_OPTIONS, catalogue: ['debian:13-packages'] };
+const input = { commands: COMMANDS, groups: GROUPS, globals: GLOBAL_OPTIONS, catalogue: ['debian:13-packages'] };
 
 test.each(Object.keys(SHELLS))('%s knows every command, option and catalogue name', (shell) => {
   const script = SHELLS[shell]?.(input) ?? '';
   for (const { name, options } of COMMANDS) {
-    expect(script).toContain(name);
+    for (const word of name.split(' ')) expect(script).toContain(word);
     for (const option of options) expect(script).toContain(parseFlag(option).long.slice(2));
   }
   expect(script).toMatch(/debian\\?:13-packages/);

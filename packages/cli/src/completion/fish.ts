@@ -1,25 +1,45 @@
 import type { Completion } from '../commands/table.ts';
-import { type CompletionInput, type Flag, firstArgument, fixedWords, parseFlag } from './model.ts';
+import {
+  type CompletionInput,
+  commandsOf,
+  type Flag,
+  firstArgument,
+  firstWords,
+  fixedWords,
+  parseFlag,
+} from './model.ts';
 
 /** Lines for fish's completions folder. */
-export function fishCompletion({ commands, globals, catalogue }: CompletionInput): string {
-  const names = commands.map(({ name }) => name).join(' ');
-  const none = `not __fish_seen_subcommand_from ${names}`;
+export function fishCompletion({ commands, groups, globals, catalogue }: CompletionInput): string {
+  const first = firstWords({ commands, groups });
+  const none = `not ${seen(first.map(({ name }) => name))}`;
   const lines = [
     '# fish completion for virtainers',
     'complete -c virtainers -f',
     ...globals.map((row) => option('', parseFlag(row), catalogue)),
-    ...commands.map(
-      ({ name, summary }) => `complete -c virtainers -n ${quoted(none)} -a ${name} -d ${quoted(summary)}`,
-    ),
+    ...first.map(({ name, summary }) => word(none, name, summary)),
+    ...groups.flatMap((group) => {
+      const own = commandsOf(group, { commands });
+      const when = `${seen([group.name])}; and not ${seen(own.map((each) => each.word))}`;
+      return own.map((each) => word(when, each.word, each.row.summary));
+    }),
   ];
   for (const row of commands) {
-    const when = `-n ${quoted(`__fish_seen_subcommand_from ${row.name}`)} `;
-    const first = firstArgument(row)?.complete;
-    if (first) lines.push(`complete -c virtainers ${when}${values(first, catalogue)}`);
+    const words = row.name.split(' ').map((each) => seen([each]));
+    const when = `-n ${quoted(words.join('; and '))} `;
+    const argument = firstArgument(row)?.complete;
+    if (argument) lines.push(`complete -c virtainers ${when}${values(argument, catalogue)}`);
     for (const optionRow of row.options) lines.push(option(when, parseFlag(optionRow), catalogue));
   }
   return `${lines.join('\n')}\n`;
+}
+
+function word(when: string, name: string, summary: string): string {
+  return `complete -c virtainers -n ${quoted(when)} -a ${name} -d ${quoted(summary)}`;
+}
+
+function seen(words: readonly string[]): string {
+  return `__fish_seen_subcommand_from ${words.join(' ')}`;
 }
 
 function option(when: string, flag: Flag, catalogue: readonly string[]): string {
@@ -35,12 +55,15 @@ function values(complete: Completion | undefined, catalogue: readonly string[]):
   if (complete === 'catalogue') return `-F -a ${quoted(catalogue.join(' '))}`;
   if (words) return `-a ${quoted(words.join(' '))}`;
   if (complete === 'container') return `-a ${quoted(CONTAINERS)}`;
+  if (complete === 'network') return `-a ${quoted(NETWORKS)}`;
   if (complete === 'folder') return "-a '(__fish_complete_directories)'";
   return complete === 'file' ? '-F' : '';
 }
 
 const CONTAINERS =
   '(for engine in docker podman; $engine ps --all --filter label=io.virtainers.name --format "{{.Names}}" 2>/dev/null; end)';
+
+const NETWORKS = '(for engine in docker podman; $engine network ls --format "{{.Name}}" 2>/dev/null; end)';
 
 /** Inside fish's single quotes only `\\` and `'` are special. */
 function quoted(text: string): string {

@@ -1,8 +1,11 @@
-import type { ArgumentRow, CommandRow, Completion, OptionRow } from '../commands/table.ts';
+import type { ArgumentRow, CommandRow, Completion, GroupRow, OptionRow } from '../commands/table.ts';
+
+export type CompletedCommand = Pick<CommandRow, 'name' | 'summary' | 'arguments' | 'options'>;
 
 /** What every shell's script is made from. */
 export interface CompletionInput {
-  readonly commands: readonly Pick<CommandRow, 'name' | 'summary' | 'arguments' | 'options'>[];
+  readonly commands: readonly CompletedCommand[];
+  readonly groups: readonly GroupRow[];
   readonly globals: readonly OptionRow[];
   /** Names that can be baked. */
   readonly catalogue: readonly string[];
@@ -42,6 +45,21 @@ export function fixedWords(
 /** Names of virtainers in whichever engines answer, one a line, for `$(…)`. */
 export const CONTAINER_NAMES =
   "for engine in docker podman; do $engine ps --all --filter label=io.virtainers.name --format '{{.Names}}' 2>/dev/null; done";
+
+/** Networks of whichever engines answer, likewise. */
+export const NETWORK_NAMES =
+  "for engine in docker podman; do $engine network ls --format '{{.Name}}' 2>/dev/null; done";
+
+/** What may stand first: commands of one word, and groups. */
+export function firstWords({ commands, groups }: Pick<CompletionInput, 'commands' | 'groups'>): GroupRow[] {
+  return [...commands.filter(({ name }) => !name.includes(' ')), ...groups];
+}
+
+/** A group's commands, and the second word of each. */
+export function commandsOf(group: GroupRow, { commands }: Pick<CompletionInput, 'commands'>) {
+  const own = commands.filter(({ name }) => name.startsWith(`${group.name} `));
+  return own.map((row) => ({ row, word: row.name.slice(group.name.length + 1) }));
+}
 
 export function firstArgument({ arguments: rows }: { arguments: readonly ArgumentRow[] }): ArgumentRow | undefined {
   return rows[0];

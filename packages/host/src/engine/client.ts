@@ -1,9 +1,9 @@
 import type { Child, ExecResult, SpawnOptions } from '@virtainers/core';
-import { VirtainersError } from '@virtainers/core';
+import { parseJson, VirtainersError } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import { type ContainerFacts, type ImageFacts, parseContainer, parseImage } from './facts.ts';
 import type { Engine } from './find.ts';
-import { parseJson } from './json.ts';
+import type { NetworkFacts } from './network.ts';
 import { plainLines } from './plain-lines.ts';
 
 /** One engine, its verbs. Every one is a single command that Docker and Podman understand alike. */
@@ -16,8 +16,13 @@ export interface EngineClient extends Engine {
   /** Names of all containers, running or not. */
   containerNames(): Promise<string[]>;
   volumeExists(name: string): Promise<boolean>;
-  /** `argv` as run-plan.ts made it, without the program. Gives back the container's id. */
-  run(args: readonly string[]): Promise<string>;
+  /** Undefined: no such network. */
+  network(name: string): Promise<NetworkFacts | undefined>;
+  networks(): Promise<NetworkFacts[]>;
+  /** `args` as network/plan.ts made them, without the program. */
+  createNetwork(args: readonly string[]): Promise<void>;
+  /** Commands as run-plan.ts made them, without the program; the first makes the container. Gives back its id. */
+  run(commands: readonly (readonly string[])[]): Promise<string>;
   /** The last `lines` lines that the container wrote, as plain text. */
   logTail(name: string, lines: number): Promise<string[]>;
   /** A program in the container, to its end; a failure is given back. */
@@ -59,9 +64,30 @@ export function makeClient(context: HostContext, engine: Engine): EngineClient {
     async volumeExists(name) {
       return (await inspect(['volume', 'inspect', name])) !== undefined;
     },
-    async run(args) {
-      const { stdout } = await call(args);
-      return stdout.trim().split('\n').at(-1) ?? '';
+    async network(name) {
+      const json = await inspect(['network', 'inspect', name]);
+      return json === undefined ? undefined : engine.dialect.parseNetworks(json)[0];
+    },
+    async networks() {
+      const { stdout: ids } = await call(['network', 'ls', '--quiet']);
+      // One that went meanwhile is missing in what is printed, and no failure.
+      const { stdout } = await call(['network', 'inspect', ...ids.split('\n').filter(Boolean)], true);
+      return engine.dialect.parseNetworks(parseJson(stdout) ?? []);
+    },
+    async createNetwork(args) {
+      await call(args);
+    },
+    async run([create = [], ...others]) {
+      const { stdout } = await call(create);
+      const id = stdout.trim().split('\n').at(-1) ?? '';
+      try {
+        for (const command of others) await call(command);
+      } catch (error) {
+        // Half made, it would be in the way of the next attempt.
+        await call(['rm', '--force', id], true);
+        throw error;
+      }
+      return id;
     },
     async logTail(name, lines) {
       const { stdout, stderr } = await call(['logs', '--tail', String(lines), name], true);

@@ -13,7 +13,18 @@ test('Docker says its version, its kernel and how it is confined', () => {
     kernel: '6.1.0',
     rootless: true,
     selinux: true,
+    namesInterfaces: false,
   });
+});
+
+test.each([
+  ['28.5.2', '28.0.0', true],
+  ['28.5.2', '20.10.24', false],
+  ['20.10.24+dfsg1', '28.2.2', false],
+  ['28.5.2', undefined, false],
+])('Docker %s with a client of version %s names interfaces: %s', (server, client, expected) => {
+  const info = { ServerVersion: server, KernelVersion: '6.1.0', ClientInfo: { Version: client } };
+  expect(docker.parseInfo(JSON.stringify(info))?.namesInterfaces).toBe(expected);
 });
 
 test('a Docker client without its daemon is no engine', () => {
@@ -32,6 +43,7 @@ test('Podman says whether it is rootless', () => {
     kernel: '6.1.0',
     rootless: true,
     selinux: false,
+    namesInterfaces: true,
   });
 });
 

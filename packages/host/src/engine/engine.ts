@@ -1,4 +1,5 @@
 import { docker } from './docker.ts';
+import type { NetworkFacts } from './network.ts';
 import { podman } from './podman.ts';
 
 export type EngineName = 'docker' | 'podman';
@@ -11,6 +12,21 @@ export interface EngineInfo {
   readonly selinux: boolean;
   /** The kernel that its containers run on. */
   readonly kernel: string;
+  /** It can be told what a container's interfaces are called; otherwise their order is its own. */
+  readonly namesInterfaces: boolean;
+}
+
+/** Several networks for one container, the first of them the primary one. */
+export interface Attachment {
+  readonly networks: readonly string[];
+  /** Fixed addresses on the first network, at most one of each family. */
+  readonly addresses: readonly string[];
+}
+
+/** How a container comes to several networks: flags of `run`, and networks that it is connected to before it starts. */
+export interface AttachmentWords {
+  readonly flags: readonly string[];
+  readonly connect: readonly string[];
 }
 
 /** What differs between engines, as data and pure functions; what they share is in client.ts and run-plan.ts. */
@@ -26,6 +42,12 @@ export interface EngineDialect {
   localReferences(name: string): readonly [string, ...string[]];
   /** What only this engine needs to be told at `run`, where the container has a network of its own. */
   readonly networkFlags: readonly string[];
+  /** Parses what `network inspect` prints. Throws where it is not that. */
+  parseNetworks(json: unknown): NetworkFacts[];
+  /** For more than one network; for one, engines are alike. */
+  attach(attachment: Attachment, info: EngineInfo): AttachmentWords;
+  /** What `network create` needs for a bridge in the middle of the LAN that this machine is in; undefined: it makes none. */
+  externalFlags(info: EngineInfo): readonly string[] | undefined;
 }
 
 /** In the order in which they are tried. */

@@ -1,6 +1,7 @@
+import { parseJson } from '@virtainers/core';
 import { z } from 'zod';
 import type { EngineDialect } from './engine.ts';
-import { parseJson } from './json.ts';
+import { attachPodman, parsePodmanNetworks } from './podman-network.ts';
 
 const info = z.object({
   host: z.object({
@@ -23,6 +24,7 @@ export const podman: EngineDialect = {
       kernel: host.kernel,
       rootless: host.security.rootless,
       selinux: host.security.selinuxEnabled ?? false,
+      namesInterfaces: true,
     };
   },
   remedy: 'install Podman (Debian: apt-get install podman); `podman info` says why it does not answer',
@@ -30,4 +32,8 @@ export const podman: EngineDialect = {
   localReferences: (name) => [`docker.io/virtainers/${name}`, `localhost/virtainers/${name}`],
   // QEMU is no root: without this it may not forward ports below 1024 where the network has to be `user` or `passt`. Docker sets it by itself.
   networkFlags: ['--sysctl', 'net.ipv4.ip_unprivileged_port_start=0'],
+  parseNetworks: parsePodmanNetworks,
+  attach: attachPodman,
+  // It refuses every bridge whose subnet meets a network of the host's interfaces.
+  externalFlags: () => undefined,
 };
