@@ -31,6 +31,7 @@ async function plan(input: Partial<SeedInput> = {}) {
       userData: await template('user-data'),
       metaData: await template('meta-data'),
       vendorData: await template('vendor-data'),
+      networkConfig: await template('network-config'),
     },
     ...input,
   });

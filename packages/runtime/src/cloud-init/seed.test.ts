@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import type { GuestNetwork } from './network-config.ts';
 import { randomPassword } from './password.ts';
 import { planSeed, type SeedInput, type SeedPlan } from './seed.ts';
 
@@ -11,6 +12,7 @@ const templates = {
   userData: template('user-data'),
   metaData: template('meta-data'),
   vendorData: template('vendor-data'),
+  networkConfig: template('network-config'),
 };
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3yqKo0AuVZ7WbYq5l1xN0m3v7oVqf0tq3Y1d2e3f4g me@host';
@@ -47,10 +49,34 @@ function plan(input: Partial<SeedInput>): Files & { read(name: string): string }
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** The cloud-config that vendor-data carries, if any. */
+interface Part {
+  readonly type: string | undefined;
+  readonly name: string | undefined;
+  readonly body: string;
+}
+
+/** vendor-data's parts, read as RFC 2046 (5.1) has it. */
+function partsOf(message: string): Part[] {
+  const [, boundary] = /^Content-Type: multipart\/mixed; boundary="([^"]+)"\nMIME-Version: 1.0\n\n/.exec(message) ?? [];
+  const [, ...pieces] = message.split(`\n--${boundary}`);
+  expect(pieces.pop()).toBe('--\n');
+  return pieces.map((piece) => {
+    const [head = '', ...rest] = piece.split('\n\n');
+    const header = (field: string) => new RegExp(`^${field}: ([^;\n]*)(?:;.*filename="(.*)")?`, 'm').exec(head);
+    const text = rest.join('\n\n');
+    const base64 = header('Content-Transfer-Encoding')?.[1] === 'base64';
+    return {
+      type: header('Content-Type')?.[1],
+      name: header('Content-Disposition')?.[2],
+      body: base64 ? Buffer.from(text, 'base64').toString() : text,
+    };
+  });
+}
+
+/** The cloud-config with the password that vendor-data carries, if any. */
 function vendorConfig(seed: ReturnType<typeof plan>): unknown {
-  const part = /Content-Type: text\/cloud-config[\s\S]*?\n\n([A-Za-z0-9+/=\n]+)\n--/.exec(seed.read('vendor-data'));
-  return part?.[1] && parse(Buffer.from(part[1], 'base64').toString());
+  const part = partsOf(seed.read('vendor-data')).find(({ name }) => name === 'virtainers-password');
+  return part && parse(part.body);
 }
 
 test('V4: a key alone: it reaches the guest, and SSH passwords are off', () => {
@@ -172,10 +198,46 @@ test('an ISO is attached as it is, and what lies beside it is named', () => {
   });
 });
 
-test("the user's network-config wins over ours", () => {
-  expect(plan({ network: 'version: 2\n' }).read('network-config')).toBe('version: 2\n');
-  expect(plan({ network: 'version: 2\n', networkConfig: 'version: 1\n' }).read('network-config')).toBe('version: 1\n');
+const nic: GuestNetwork[number] = {
+  name: 'eth0',
+  mac: '02:42:ac:11:00:02',
+  dhcp4: true,
+  dhcp6: false,
+  acceptRa: false,
+  addresses: [],
+  routes: [],
+  mtu: undefined,
+  nameservers: [],
+  search: [],
+};
+
+test("the user's network-config wins over ours, byte for byte", () => {
+  const ours = parse(plan({ network: [nic] }).read('network-config'));
+  expect(ours.ethernets.eth0.match).toEqual({ macaddress: '02:42:ac:11:00:02' });
+  const networkConfig = '# mine\nversion: 1\n';
+  expect(plan({ network: [nic], networkConfig }).read('network-config')).toBe(networkConfig);
   expect(plan({}).files.map(({ name }) => name)).toEqual(['meta-data', 'user-data', 'vendor-data']);
+});
+
+test("V9: the container's network is not of the content: another container is the same machine", () => {
+  const { instanceId } = plan({ publicKeys: KEY });
+  expect(plan({ publicKeys: KEY, network: [nic] }).instanceId).toBe(instanceId);
+  expect(plan({ publicKeys: KEY, network: [nic, { ...nic, name: 'eth1' }] }).instanceId).toBe(instanceId);
+  expect(plan({ publicKeys: KEY, networkConfig: 'version: 2\n' }).instanceId).not.toBe(instanceId);
+});
+
+test('vendor-data: a hook for the end of cloud-init, the network at each boot, a password where there is one', () => {
+  const parts = partsOf(plan({ userData: bytes('#!/bin/sh\n'), password: 'p' }).read('vendor-data'));
+  expect(parts.map(({ name, type }) => [name, type])).toEqual([
+    ['virtainers-ready', 'text/cloud-boothook'],
+    ['virtainers-network', 'text/cloud-config'],
+    ['virtainers-password', 'text/cloud-config'],
+  ]);
+  expect(parts[0]?.body).toMatch(
+    /^#cloud-boothook\n#!\/bin\/sh\n[\s\S]*\/dev\/virtio-ports\/io\.virtainers\.ready\.0\n/,
+  );
+  expect(parse(parts[1]?.body ?? '')).toEqual({ updates: { network: { when: ['boot-new-instance', 'boot'] } } });
+  expect(partsOf(plan({ publicKeys: KEY }).read('vendor-data'))).toHaveLength(2);
 });
 
 test('V9: the instance-id follows the content and the data folder', () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { compileTemplate, VirtainersError } from '@virtainers/core';
 import type { SeedInputs } from './inputs.ts';
 import { parseMetaData, type UserMetaData } from './meta-data.ts';
+import { type GuestNetwork, renderNetworkConfig } from './network-config.ts';
 import { parsePublicKeys } from './public-keys.ts';
 
 /** The texts of templates/cloud-init/*.hbs. */
@@ -9,6 +10,7 @@ interface SeedTemplates {
   readonly userData: string;
   readonly metaData: string;
   readonly vendorData: string;
+  readonly networkConfig: string;
 }
 
 export interface SeedInput extends SeedInputs {
@@ -22,8 +24,8 @@ export interface SeedInput extends SeedInputs {
   readonly volumeId: string;
   /** Name of the virtio port on which the guest says that cloud-init has ended. */
   readonly readyPort: string;
-  /** network-config of the network mode; the user's own wins. */
-  readonly network: string | undefined;
+  /** The guest's NICs, where it has to be told; the user's own network-config wins. */
+  readonly network: GuestNetwork | undefined;
   /** Makes a password. */
   random(): string;
   readonly templates: SeedTemplates;
@@ -92,7 +94,7 @@ function render(input: SeedInput, { keys, metaData, password, instanceId }: Seed
       compileTemplate(templates.vendorData)({ readyPort, password: part(templates, vendorPassword) }),
     ),
   ];
-  const network = input.networkConfig ?? input.network;
+  const network = input.networkConfig ?? (input.network && renderNetworkConfig(templates.networkConfig, input.network));
   return network === undefined ? files : [...files, text('network-config', network)];
 }
 
@@ -143,7 +145,8 @@ function contentId(input: SeedInput, keys: readonly string[], random: boolean): 
     keys: keys.join('\n'),
     'user-data': input.userData,
     'meta-data': input.metaData,
-    'network-config': input.networkConfig ?? input.network,
+    // The container's own is not of the content: it changes with each container, and is read at each boot.
+    'network-config': input.networkConfig,
     password: random ? undefined : input.password,
     random: random ? 'yes' : undefined,
   };

@@ -46,12 +46,22 @@ test('without any setting', () => {
     imageDir: '/mounted',
     cloudInitDisk: undefined,
     password: undefined,
-    networkMode: 'auto',
-    ports: [
-      { protocol: 'tcp', port: 22 },
-      { protocol: 'tcp', port: 80 },
-    ],
-    cidr: '192.168.100',
+    network: {
+      ask: { kind: 'auto' },
+      options: {
+        attach: undefined,
+        selectedNetwork: undefined,
+        dhcp: true,
+        dnsmasqOptions: [],
+        dnsServers: [],
+        bridge: undefined,
+        ports: [
+          { protocol: 'tcp', port: 22 },
+          { protocol: 'tcp', port: 80 },
+        ],
+        cidr: '192.168.100',
+      },
+    },
     accel: 'auto',
     stopAction: 'shutdown',
     stopTimeoutMs: 60_000,
@@ -92,8 +102,7 @@ test('every setting of this version', () => {
     imageDir: '/data',
     cloudInitDisk: '/tmp/seed.iso',
     password: 'secret',
-    networkMode: 'nat',
-    cidr: '10.9.8',
+    network: { ask: { kind: 'all', mode: 'nat', by: 'NETWORK_MODE' }, options: { cidr: '10.9.8' } },
     accel: 'tcg',
     stopAction: 'destroy',
     stopTimeoutMs: 120_000,
@@ -106,13 +115,13 @@ test('every setting of this version', () => {
 });
 
 test('all problems are reported at once, each with its name, its value and what is allowed', () => {
-  const text = problems({ RAM: 'lots', CPU: '0', VM_NAME: '../x', NETWORK_MODE: 'bridge', STOP_ACTION: 'save' });
+  const text = problems({ RAM: 'lots', CPU: '0', VM_NAME: '../x', NETWORK_MODE: 'vlan', STOP_ACTION: 'save' });
   expect(text.split('\n')).toEqual([
     'reading the settings:',
     '  RAM="lots": not allowed; allowed: MiB, or a size such as 2G; whole MiB from 64M to 8T',
     '  CPU="0": not allowed; allowed: a whole number from 1 to 255',
     '  VM_NAME="../x": not allowed; allowed: up to 63 letters, digits, dots, hyphens and underscores, the first a letter or digit',
-    '  NETWORK_MODE="bridge": not in this version; allowed: auto, nat, user or none',
+    '  NETWORK_MODE="vlan": not allowed; allowed: auto, nat, bridge, macvtap, host-bridge, passt, user or none; or one a NIC: eth0=macvtap eth1=nat',
     '  STOP_ACTION="save": not in this version; allowed: shutdown or destroy',
   ]);
 });
@@ -165,13 +174,6 @@ test('V14: the default OS_VARIANT is the image’s own, known to a table or not'
     id: undefined,
   });
   expect(problems({ OS_VARIANT: 'debain13' })).toContain('near ones: debian13');
-});
-
-test('settings of modes that this version lacks are named as such', () => {
-  const { warnings } = parse({ AUTO_ATTACH: 'Yes', BRIDGE_IF: 'br0', NO_DHCP: 'true' });
-  expect(warnings).toHaveLength(3);
-  expect(warnings[0]).toMatch(/^AUTO_ATTACH belongs to NETWORK_MODE bridge and macvtap/);
-  expect(problems({ AUTO_ATTACH: 'perhaps' })).toContain('AUTO_ATTACH="perhaps"');
 });
 
 test('an empty setting is an unset one', () => {

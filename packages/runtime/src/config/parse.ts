@@ -1,7 +1,9 @@
 import { formatSize, type Machine, VirtainersError } from '@virtainers/core';
 import { type Arguments, parseArguments } from './arguments.ts';
+import { type NetworkSettings, readNetwork } from './network.ts';
 import { type OsinfoTable, type OsVariant, resolveOsVariant } from './os-variant.ts';
-import { SETTINGS, type SettingName, settingNamed } from './settings.ts';
+import { Reader } from './reader.ts';
+import { SETTINGS, settingNamed } from './settings.ts';
 import { typos } from './typos.ts';
 import * as value from './values.ts';
 
@@ -16,10 +18,7 @@ export interface Config {
   readonly imageDir: string;
   readonly cloudInitDisk: string | undefined;
   readonly password: string | undefined;
-  readonly networkMode: 'auto' | 'nat' | 'user' | 'none';
-  readonly ports: readonly value.Port[];
-  /** `192.168.100` */
-  readonly cidr: string;
+  readonly network: NetworkSettings;
   readonly accel: 'auto' | 'kvm' | 'tcg';
   readonly stopAction: 'shutdown' | 'destroy';
   readonly stopTimeoutMs: number;
@@ -46,7 +45,6 @@ export interface ConfigInput {
 const MIB = 1024 ** 2;
 const VM_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const REFERENCE = /^[\x21-\x7e]{1,512}$/;
-const LATER_MODES = ['bridge', 'macvtap', 'host-bridge', 'passt'];
 
 /**
  * What QEMU and the daemons need beside the guest's memory: libvirtd, virtlogd, dnsmasq and the supervisor have about
@@ -86,9 +84,7 @@ function read(reader: Reader, input: ConfigInput, words: Arguments): Config {
       undefined,
     ),
     password: readPassword(reader, input),
-    networkMode: readNetworkMode(reader),
-    ports: reader.read('PORTS', value.parsePorts, ports),
-    cidr: reader.read('CIDR', value.parseCidr, '192.168.100'),
+    network: readNetwork(reader, ports),
     accel: reader.oneOf('ACCEL', ['auto', 'kvm', 'tcg'], 'auto'),
     stopAction: readStopAction(reader),
     stopTimeoutMs: reader.read('STOP_TIMEOUT', value.parseDurationMs, 60_000),
@@ -97,7 +93,6 @@ function read(reader: Reader, input: ConfigInput, words: Arguments): Config {
     qemuArgs: 'qemuArgs' in words ? words.qemuArgs : [],
     reference: reader.read('VIRTAINERS_REFERENCE', (text) => (REFERENCE.test(text) ? text : undefined), undefined),
     warnings: [
-      ...laterSettings(reader),
       ...smallRam(ramMiB, machine),
       ...typos(
         Object.keys(input.env),
@@ -156,72 +151,10 @@ function readPassword(reader: Reader, input: ConfigInput): string | undefined {
   return undefined;
 }
 
-function readNetworkMode(reader: Reader): Config['networkMode'] {
-  const text = reader.text('NETWORK_MODE')?.toLowerCase();
-  if (text !== undefined && LATER_MODES.includes(text)) {
-    reader.problem('NETWORK_MODE', 'not in this version');
-    return 'auto';
-  }
-  return reader.oneOf('NETWORK_MODE', ['auto', 'nat', 'user', 'none'], 'auto');
-}
-
 function readStopAction(reader: Reader): Config['stopAction'] {
   if (reader.text('STOP_ACTION')?.toLowerCase() === 'save') {
     reader.problem('STOP_ACTION', 'not in this version');
     return 'shutdown';
   }
   return reader.oneOf('STOP_ACTION', ['shutdown', 'destroy'], 'shutdown');
-}
-
-function laterSettings(reader: Reader): string[] {
-  const lines: string[] = [];
-  for (const { name, modes } of SETTINGS) {
-    if (!modes || reader.text(name as SettingName) === undefined) continue;
-    const yesNo = ['AUTO_ATTACH', 'USE_NET_BRIDGES', 'ENABLE_DHCP'].includes(name);
-    if (yesNo) reader.read(name as SettingName, (text) => (/^[Yy1Nn0]/.test(text) ? text : undefined), undefined);
-    lines.push(
-      `${name} belongs to NETWORK_MODE ${modes.join(' and ')}, which this version does not have; it is not used`,
-    );
-  }
-  return lines;
-}
-
-/** Collects problems while the settings are read. */
-class Reader {
-  readonly problems: string[] = [];
-  readonly #env: ConfigInput['env'];
-
-  constructor(env: ConfigInput['env']) {
-    this.#env = env;
-  }
-
-  /** Undefined when unset or empty: compose files pass `${NAME:-}`. */
-  text(name: SettingName): string | undefined {
-    const text = this.#env[name];
-    return text === undefined || text === '' ? undefined : text;
-  }
-
-  read<Value, Default>(
-    name: SettingName,
-    parse: (text: string) => Value | undefined,
-    missing: Default,
-  ): Value | Default {
-    const text = this.text(name);
-    if (text === undefined) return missing;
-    const parsed = parse(text);
-    if (parsed !== undefined) return parsed;
-    this.problem(name, 'not allowed');
-    return missing;
-  }
-
-  oneOf<Word extends string>(name: SettingName, words: readonly Word[], missing: Word): Word {
-    return this.read(name, (text) => words.find((word) => word === text.trim().toLowerCase()), missing);
-  }
-
-  problem(name: SettingName, why: string): void {
-    const { allowed, secret } = settingNamed(name);
-    const text = this.text(name);
-    const shown = text === undefined ? '(not set)' : secret ? '(not shown)' : JSON.stringify(text.slice(0, 200));
-    this.problems.push(`  ${name}=${shown}: ${why}; allowed: ${allowed}`);
-  }
 }

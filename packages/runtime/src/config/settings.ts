@@ -9,8 +9,6 @@ export interface Setting {
   readonly allowed: string;
   /** Its value is never shown. */
   readonly secret?: true;
-  /** The network modes that it belongs to, where those are not in this version. */
-  readonly modes?: readonly string[];
 }
 
 export type SettingName = (typeof TABLE)[number]['name'];
@@ -71,12 +69,12 @@ const TABLE = [
     name: 'NETWORK_MODE',
     default: 'auto',
     meaning: "How the guest is reached on the container's address; auto is the best that the container allows.",
-    allowed: 'auto, nat, user or none',
+    allowed: 'auto, nat, bridge, macvtap, host-bridge, passt, user or none; or one a NIC: eth0=macvtap eth1=nat',
   },
   {
     name: 'PORTS',
     default: 'what the image exposes',
-    meaning: 'Ports that user mode forwards to the guest.',
+    meaning: 'Ports that passt and user mode forward to the guest.',
     allowed: 'ports and ranges such as 22,80,8000-8010,53/udp, at most 1000 ports; or none',
   },
   {
@@ -127,63 +125,54 @@ const TABLE = [
     default: 'yes',
     meaning: "Give every interface of the container to the guest, or only those in ATTACH_IFACES (BBVA/kvm's).",
     allowed: 'a word that begins with y, Y, 1, n, N or 0',
-    modes: ['bridge', 'macvtap'],
   },
   {
     name: 'ATTACH_IFACES',
     default: 'none',
     meaning: "The interfaces that are given to the guest (BBVA/kvm's).",
     allowed: 'interface names, separated by spaces',
-    modes: ['bridge', 'macvtap'],
   },
   {
     name: 'SELECTED_NETWORK',
     default: 'none',
     meaning: "Which of an interface's addresses the guest gets (BBVA/kvm's).",
     allowed: 'an address and a prefix length such as 10.0.0.0/8',
-    modes: ['bridge', 'macvtap'],
   },
   {
     name: 'USE_NET_BRIDGES',
     default: 'no',
     meaning: "A bridge instead of a macvtap (BBVA/kvm's).",
     allowed: 'a word that begins with y, Y, 1, n, N or 0',
-    modes: ['bridge', 'macvtap'],
   },
   {
     name: 'ENABLE_DHCP',
     default: 'yes',
     meaning: "Answer the guest's DHCP requests (BBVA/kvm's).",
     allowed: 'a word that begins with y, Y, 1, n, N or 0',
-    modes: ['bridge', 'macvtap'],
   },
   {
     name: 'DNSMASQ_OPTS',
     default: 'none',
     meaning: "More options for the DHCP server (BBVA/kvm's).",
     allowed: 'options of dnsmasq',
-    modes: ['bridge', 'macvtap'],
   },
   {
     name: 'DNS_SERVERS',
     default: 'none',
     meaning: "DNS servers that the guest is told before the container's own (BBVA/kvm's).",
     allowed: 'addresses, separated by spaces',
-    modes: ['bridge', 'macvtap'],
   },
   {
     name: 'NO_DHCP',
     default: 'unset',
     meaning: "Leave the guest's DHCP requests to another server (RancherVM's).",
     allowed: 'anything but nothing means yes',
-    modes: ['bridge'],
   },
   {
     name: 'BRIDGE_IF',
     default: 'none',
     meaning: "The host's bridge that the guest joins (docker-qemu's).",
     allowed: 'the name of a bridge',
-    modes: ['host-bridge'],
   },
 ] as const satisfies readonly Setting[];
 

@@ -2,12 +2,18 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   isPassword,
+  parseAddresses,
   parseCidr,
   parseDiskSize,
   parseDurationMs,
+  parseFirstLetter,
+  parseInterface,
+  parseInterfaces,
+  parseNetwork,
   parsePath,
   parsePorts,
   parseRamMiB,
+  parseWords,
   parseYesNo,
 } from './values.ts';
 
@@ -93,6 +99,71 @@ test('every way the seeds write yes and no', () => {
   expect(parseYesNo('maybe')).toBeUndefined();
 });
 
+test.for([
+  ['eth0', 'eth0'],
+  ['br-1a2b.100', 'br-1a2b.100'],
+  ['_x', '_x'],
+  ['fifteen-letters', 'fifteen-letters'],
+  ['sixteen--letters', undefined],
+  ['', undefined],
+  ['-eth0', undefined],
+  ['.', undefined],
+  ['..', undefined],
+  ['eth0@if5', undefined],
+  ['eth0:1', undefined],
+  ['eth0\n', undefined],
+  ['eth 0', undefined],
+  ['e"0', undefined],
+  ['eth0/x', undefined],
+] as const)('interface %j', ([text, name]) => {
+  expect(parseInterface(text)).toBe(name);
+});
+
+test('interfaces: each once, parted by spaces or commas; one that is none spoils all', () => {
+  expect(parseInterfaces(' eth1,eth0  eth1 ')).toEqual(['eth1', 'eth0']);
+  expect(parseInterfaces('eth0 a;b')).toBeUndefined();
+});
+
+test.for([
+  ['10.0.0.0/8', '10.0.0.0/8'],
+  [' 10.0.0.1 ', '10.0.0.1/32'],
+  ['0.0.0.0/0', '0.0.0.0/0'],
+  ['10.0.0.1/33', undefined],
+  ['10.0.0/8', undefined],
+  ['10.0.0.0/255.0.0.0', undefined],
+  ['10.0.0.0/8/8', undefined],
+  ['10.0.0.0/', undefined],
+  ['fd00::/8', undefined],
+] as const)('SELECTED_NETWORK %j', ([text, network]) => {
+  expect(parseNetwork(text)).toBe(network);
+});
+
+test('DNS_SERVERS', () => {
+  expect(parseAddresses('9.9.9.9, fd00::1')).toEqual(['9.9.9.9', 'fd00::1']);
+  expect(parseAddresses('9.9.9.9 dns.example')).toBeUndefined();
+});
+
+test.for([
+  ['--a  --b=1', ['--a', '--b=1']],
+  ['--a="x y"z', ['--a=x yz']],
+  [`--a='"'"'"`, [`--a="'`]],
+  ['--a=$(reboot);x', ['--a=$(reboot);x']],
+  [' \t\n', []],
+  ['--a "', undefined],
+  [`--a 'b"`, undefined],
+] as const)('words %j', ([text, words]) => {
+  expect(parseWords(text)).toEqual(words);
+});
+
+test('words that are quoted read back, whatever is in them', () => {
+  const word = fc.string({ minLength: 1 }).filter((text) => !text.includes("'"));
+  fc.assert(
+    fc.property(fc.array(word), (words) => {
+      expect(parseWords(words.map((text) => `'${text}'`).join(' '))).toEqual(words);
+    }),
+  );
+});
+
 test('paths', () => {
   expect(['/a//b/', '/', 'a', '/a/../b', '/a\nb', '/with space'].map(parsePath)).toEqual([
     '/a/b',
@@ -121,6 +192,11 @@ test('no text makes a reader throw or give a value out of its range', () => {
       parseCidr(text);
       parseDurationMs(text);
       parseYesNo(text);
+      parseFirstLetter(text);
+      parseNetwork(text);
+      parseAddresses(text);
+      expect(parseWords(text)?.every((word) => text.includes(word[0] ?? '')) ?? true).toBe(true);
+      expect(parseInterfaces(text)?.every((name) => /^\w[\w.-]{0,14}$/.test(name)) ?? true).toBe(true);
     }),
   );
 });

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { parseSize } from '@virtainers/core';
 
 /** Readers of single values: the value, or undefined when the text is not allowed. None of them throws. */
@@ -82,4 +83,44 @@ export function parsePath(text: string): string | undefined {
 export function isPassword(text: string): boolean {
   if (text === '' || text.length > 512 || text === 'R' || text === 'RANDOM') return false;
   return !/[\p{Cc}\p{Cs}\u2028\u2029\ufeff\ufffe\uffff]/u.test(text) && !/^\$(1|2a|2y|5|6)(\$.+){2}/.test(text);
+}
+
+/** BBVA/kvm's yes and no: the first letter counts. */
+export function parseFirstLetter(text: string): boolean | undefined {
+  if (/^[Yy1]/.test(text)) return true;
+  return /^[Nn0]/.test(text) ? false : undefined;
+}
+
+/** A network interface's name: at most 15 characters, none of which a shell, nft or an XML would trip over. */
+export function parseInterface(text: string): string | undefined {
+  return /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/.test(text) ? text : undefined;
+}
+
+export function parseInterfaces(text: string): string[] | undefined {
+  const names = text.trim().split(/[\s,]+/);
+  return names.every((name) => parseInterface(name)) ? [...new Set(names)] : undefined;
+}
+
+/** `10.0.0.0/8`, or an address alone. */
+export function parseNetwork(text: string): string | undefined {
+  const [address = '', length = '32', ...rest] = text.trim().split('/');
+  if (isIP(address) !== 4 || rest.length > 0 || !/^\d{1,2}$/.test(length) || Number(length) > 32) return undefined;
+  return `${address}/${length}`;
+}
+
+export function parseAddresses(text: string): string[] | undefined {
+  const addresses = text.trim().split(/[\s,]+/);
+  return addresses.every((address) => isIP(address) !== 0) ? addresses : undefined;
+}
+
+/** Words as a shell would split them: spaces part them, quotes hold them together. */
+export function parseWords(text: string): string[] | undefined {
+  const words: string[] = [];
+  const word = /\s*((?:[^\s"']|"[^"]*"|'[^']*')+)\s*/y;
+  while (word.lastIndex < text.length) {
+    const [, found] = word.exec(text) ?? [];
+    if (found === undefined) return /^\s*$/.test(text) ? [] : undefined;
+    words.push(found.replaceAll(/"([^"]*)"|'([^']*)'/g, '$1$2'));
+  }
+  return words;
 }

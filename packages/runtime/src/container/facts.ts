@@ -16,6 +16,10 @@ export interface ContainerFacts {
   /** Ports below this number need NET_BIND_SERVICE. */
   readonly unprivilegedPortStart: number;
   readonly ipv4Forwarding: boolean;
+  readonly ipv6Forwarding: boolean;
+  /** A device that is made in the container has IPv6: not so in Docker. */
+  readonly ipv6OnNewLinks: boolean;
+  readonly vhostNet: DeviceFacts | undefined;
   readonly readonlyRoot: boolean;
   /** Text of /proc/self/mountinfo. */
   readonly mountinfo: string;
@@ -46,14 +50,14 @@ const CAPABILITY_BITS = {
 } as const;
 
 export async function readContainerFacts(uid: number, gid: number): Promise<ContainerFacts> {
-  const [status, kvm, tun, hostNetwork, memoryLimitBytes, portStart, forwarding, mountinfo] = await Promise.all([
+  const [status, kvm, tun, vhostNet, hostNetwork, memoryLimitBytes, sysctls, mountinfo] = await Promise.all([
     readFile('/proc/self/status', 'utf8'),
     readDevice('/dev/kvm'),
     readDevice('/dev/net/tun'),
+    readDevice('/dev/vhost-net'),
     isHostNetwork(),
     readMemoryLimit(),
-    readNumber('/proc/sys/net/ipv4/ip_unprivileged_port_start'),
-    readNumber('/proc/sys/net/ipv4/ip_forward'),
+    readSysctls(),
     readFile('/proc/self/mountinfo', 'utf8'),
   ]);
   return {
@@ -64,8 +68,8 @@ export async function readContainerFacts(uid: number, gid: number): Promise<Cont
     tun,
     hostNetwork,
     memoryLimitBytes,
-    unprivilegedPortStart: portStart ?? 1024,
-    ipv4Forwarding: forwarding === 1,
+    ...sysctls,
+    vhostNet,
     readonlyRoot: isReadonlyRoot(mountinfo),
     mountinfo,
   };
@@ -131,6 +135,23 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+async function readSysctls() {
+  const [portStart, forwarding, forwarding6, disabled6] = await Promise.all(
+    [
+      'ipv4/ip_unprivileged_port_start',
+      'ipv4/ip_forward',
+      'ipv6/conf/all/forwarding',
+      'ipv6/conf/default/disable_ipv6',
+    ].map((name) => readNumber(`/proc/sys/net/${name}`)),
+  );
+  return {
+    unprivilegedPortStart: portStart ?? 1024,
+    ipv4Forwarding: forwarding === 1,
+    ipv6Forwarding: forwarding6 === 1,
+    ipv6OnNewLinks: disabled6 === 0,
+  };
 }
 
 async function readNumber(path: string): Promise<number | undefined> {

@@ -2,44 +2,24 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Parser } from 'xml2js';
-import { type DomainContext, renderDomain } from './context.ts';
+import { domainContext, standingAlone } from '../testing/domain-context.ts';
+import { renderDomain } from './context.ts';
 
 const template = readFileSync(new URL('../../../../templates/domain/domain.xml.hbs', import.meta.url), 'utf8');
 
-const context: DomainContext = {
-  name: 'vm',
-  uuid: '6a3f6c0e-5a52-4bb4-9f5c-7d3a6f9b1a11',
-  title: 'debian:13-packages',
-  osId: 'http://debian.org/debian/13',
-  emulator: '/usr/lib/virtainers/bin/qemu-system-x86_64',
-  accelerator: 'tcg',
-  ramMiB: 1024,
-  cpus: 1,
-  disks: [
-    {
-      path: '/mounted/local_image.qcow2',
-      format: 'qcow2',
-      target: 'vda',
-      readonly: false,
-      backing: [{ path: '/disk/disk.qcow2', format: 'qcow2' }],
-    },
-  ],
-  interfaces: [{ kind: 'tap', mac: '52:54:00:00:00:01', device: 'vm0', mtu: 1500 }],
-  consoleLog: '/var/log/console.log',
-  qemuArgs: [],
-};
-
 test('the backing chain is written out and closed, so that libvirt follows no header', () => {
-  expect(renderDomain(template, context)).toContain(
+  expect(renderDomain(template, domainContext)).toContain(
     "<backingStore type='file'><format type='qcow2'/><source file='/disk/disk.qcow2'/><backingStore/></backingStore>",
   );
-  const alone = { ...context, disks: context.disks.map((disk) => ({ ...disk, backing: [] })) };
-  expect(renderDomain(template, alone)).toContain('<backingStore/>');
+  const alone = renderDomain(template, standingAlone);
+  expect(alone.match(/<backingStore.*?>/g)).toEqual(['<backingStore/>', '<backingStore/>']);
 });
 
 test('QEMU options reach the command line only when there are any', () => {
-  expect(renderDomain(template, context)).not.toContain('qemu:commandline');
-  expect(renderDomain(template, { ...context, qemuArgs: ['-device', 'a<b'] })).toContain("<qemu:arg value='a&lt;b'/>");
+  expect(renderDomain(template, domainContext)).not.toContain('qemu:commandline');
+  expect(renderDomain(template, { ...domainContext, qemuArgs: ['-device', 'a<b'] })).toContain(
+    "<qemu:arg value='a&lt;b'/>",
+  );
 });
 
 test('whatever text goes in comes out of an XML parser again', async () => {
@@ -49,9 +29,35 @@ test('whatever text goes in comes out of an XML parser again', async () => {
   await fc.assert(
     fc.asyncProperty(text, async (title) => {
       const parsed = await new Parser({ explicitArray: false }).parseStringPromise(
-        renderDomain(template, { ...context, title }),
+        renderDomain(template, { ...domainContext, title }),
       );
       expect(parsed.domain.title).toBe(title);
     }),
   );
+});
+
+test("passt: ports that are relayed are opened for the container alone; the MTU is the device's own property", async () => {
+  const forwards = [
+    { protocol: 'tcp', port: 22, qemuPort: 20_022, way: 'relayed' },
+    { protocol: 'udp', port: 5353, qemuPort: 5353, way: 'direct' },
+  ] as const;
+  const passt = { kind: 'passt', mac: '52:54:00:00:00:02', source: 'eth1', mtu: 1300, forwards } as const;
+  const interfaces = [...domainContext.interfaces, passt];
+  const { domain } = await new Parser({ explicitArray: false }).parseStringPromise(
+    renderDomain(template, { ...domainContext, interfaces }),
+  );
+  const [tap, user] = domain.devices.interface;
+  expect(tap.mtu.$.size).toBe('1400');
+  expect(user).toMatchObject({
+    $: { type: 'user' },
+    backend: { $: { type: 'passt' } },
+    source: { $: { dev: 'eth1' } },
+  });
+  expect(user.portForward).toEqual([
+    { $: { proto: 'tcp', address: '127.0.0.1' }, range: { $: { start: '20022', to: '22' } } },
+    { $: { proto: 'udp' }, range: { $: { start: '5353', to: '5353' } } },
+  ]);
+  const device = domain['qemu:override']['qemu:device'];
+  expect(device.$.alias).toBe('net1');
+  expect(device['qemu:frontend']['qemu:property'].$).toEqual({ name: 'host_mtu', type: 'unsigned', value: '1300' });
 });

@@ -28,17 +28,33 @@ export interface DomainDisk {
 }
 
 export interface DomainInterface {
-  readonly kind: 'tap' | 'user';
+  readonly kind: 'tap' | 'user' | 'passt';
   readonly mac: string;
   /** Of a tap that exists already. */
   readonly device?: string | undefined;
   /** Of a user network: its /24. */
   readonly subnet?: string | undefined;
+  /** Of a user network: its /64. */
+  readonly subnet6?: string | undefined;
+  /** Of passt: the container's interface that it shows the guest. */
+  readonly source?: string | undefined;
+  /** Of passt. */
+  readonly forwards?: readonly DomainForward[] | undefined;
   readonly mtu?: number | undefined;
+}
+
+export interface DomainForward {
+  readonly protocol: 'tcp' | 'udp';
+  /** The guest's. */
+  readonly port: number;
+  /** The one that passt opens: for everybody when `direct`, else for programs in the container. */
+  readonly qemuPort: number;
+  readonly way: 'direct' | 'relayed' | 'inside';
 }
 
 /** The domain's XML from templates/domain/domain.xml.hbs (given as text). */
 export function renderDomain(template: string, context: DomainContext): string {
+  const frontends = frontendsOf(context.interfaces);
   return compileTemplate(template)({
     ...context,
     kvm: context.accelerator === 'kvm',
@@ -46,11 +62,22 @@ export function renderDomain(template: string, context: DomainContext): string {
     interfaces: context.interfaces.map((nic) => ({
       ...nic,
       tap: nic.kind === 'tap',
-      mtu: nic.mtu ?? false,
+      passt: nic.kind === 'passt',
+      mtu: (nic.kind === 'tap' && nic.mtu) || false,
       subnet: nic.subnet ?? false,
+      subnet6: nic.subnet6 ?? false,
+      source: nic.source ?? false,
+      forwards: (nic.forwards ?? []).map((forward) => ({ ...forward, direct: forward.way === 'direct' })),
     })),
     passthrough: context.qemuArgs.length > 0,
+    frontends,
+    namespaced: context.qemuArgs.length > 0 || frontends.length > 0,
   });
+}
+
+/** libvirt sets the MTU of a guest's NIC only where it can set that of a tap too; the others get it as QEMU's own property. */
+function frontendsOf(interfaces: readonly DomainInterface[]): { alias: string; mtu: number }[] {
+  return interfaces.flatMap(({ kind, mtu }, index) => (kind === 'tap' || !mtu ? [] : [{ alias: `net${index}`, mtu }]));
 }
 
 /** Nested backingStore elements, which a template without recursion cannot write; the last one is empty: the chain ends. */

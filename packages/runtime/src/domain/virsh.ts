@@ -5,6 +5,8 @@ export type ShutdownMode = 'agent' | 'acpi';
 
 /** libvirt, one verb a function; every call is one virsh. */
 export interface Virsh {
+  /** Has libvirt ask QEMU what it can do, which it otherwise does on the way to the first domain. Never fails. */
+  warmUp(): Promise<void>;
   /** Starts a transient domain from the XML in a file; returns when QEMU runs guest code. */
   create(file: string): Promise<void>;
   read(): Promise<LiveDomain>;
@@ -40,6 +42,9 @@ export function makeVirsh(
       },
     );
   return {
+    async warmUp() {
+      await attempt(['domcapabilities']);
+    },
     async create(file) {
       await run(['create', file], 120_000);
     },

@@ -38,7 +38,7 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
     ramMiB: config.ramMiB,
     cpus: config.cpus,
     disks,
-    interfaces: parts.network.interfaces,
+    interfaces: parts.network.nics.flatMap((nic) => nic.interface ?? []),
     consoleLog: driver.consoleLog,
     qemuArgs: config.qemuArgs,
   });

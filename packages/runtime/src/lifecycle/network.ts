@@ -1,51 +1,91 @@
+import type { GuestNetwork } from '../cloud-init/network-config.ts';
+import { readSocketFacts } from '../container/sockets.ts';
 import { chooseNetwork, type NetworkChoice, planNetwork } from '../network/choose.ts';
-import type { NetworkPlan } from '../network/mode.ts';
+import type { ModeName, NetworkPlan, NicPlan } from '../network/mode.ts';
+import { probeMacvtap } from '../network/probe-macvtap.ts';
+import { probePasst } from '../network/probe-passt.ts';
 import type { NetworkSnapshot } from '../network/snapshot.ts';
 import type { Deps } from './deps.ts';
 import { networkMeans } from './preflight.ts';
 
-/** Chooses the mode and plans it; touches nothing. */
-export function planGuestNetwork(
-  { config, facts, driver }: Pick<Deps, 'config' | 'facts' | 'driver'>,
+/**
+ * Chooses the modes and plans them; touches nothing. passt and macvtap are tried where they would be chosen. `asking`: perhaps beside a
+ * machine that runs, whose own ports are no obstacle to it.
+ */
+export async function planGuestNetwork(
+  { config, facts, driver, exec }: Pick<Deps, 'config' | 'facts' | 'driver' | 'exec'>,
   snapshot: NetworkSnapshot,
   macAt: (index: number) => string,
-): { choice: NetworkChoice; plan: NetworkPlan } {
-  const choice = chooseNetwork(config.networkMode, networkMeans(facts));
-  const plan = planNetwork(choice.mode, {
-    snapshot,
-    cidr: config.cidr,
-    macAt,
-    ports: config.ports,
-    uid: driver.uid,
-    gid: driver.gid,
-    runFolder: driver.runFolder,
-    unprivilegedPortStart: facts.unprivilegedPortStart,
-    mayBindLow: facts.capabilities.has('NET_BIND_SERVICE'),
-  });
+  when: 'starting' | 'asking',
+): Promise<{ choice: NetworkChoice; plan: NetworkPlan }> {
+  const { ask, options } = config.network;
+  const { portsInUse, mayPing } = await readSocketFacts(driver.gid);
+  const seen = { mayPing, portsInUse: when === 'starting' ? portsInUse : undefined };
+  const hopes = { ask, options, snapshot, means: { ...networkMeans(facts, driver), ...seen } };
+  const hoped = chooseNetwork(hopes);
+  const wants = (name: ModeName) => hoped.nics.some(({ mode }) => mode === name);
+  const passtMissing = wants('passt') ? await probePasst(exec, { ...driver, asRoot: facts.uid === 0 }) : undefined;
+  const macvtapMissing = wants('macvtap') ? await probeMacvtap(exec) : undefined;
+  const means = { ...hopes.means, passtMissing, macvtapMissing };
+  const choice = (passtMissing ?? macvtapMissing) === undefined ? hoped : chooseNetwork({ ...hopes, means });
+  const plan = planNetwork({ nics: choice.nics, options, snapshot, means, macAt, runFolder: driver.runFolder });
   return { choice, plan };
 }
 
 /** Where the supervisor knocks to see whether the guest answers: its first TCP port. */
-export function firstDoor(plan: NetworkPlan, ports: readonly { protocol: 'tcp' | 'udp'; port: number }[]) {
-  if (plan.mode === 'nat' && plan.guestAddress) {
-    const port = ports.find(({ protocol }) => protocol === 'tcp')?.port ?? 22;
-    return { host: plan.guestAddress, port, needsData: false };
-  }
-  const forward = plan.forwards.find(({ protocol }) => protocol === 'tcp');
+export function firstDoor({ nics }: NetworkPlan, ports: readonly { protocol: 'tcp' | 'udp'; port: number }[]) {
+  const port = ports.find(({ protocol }) => protocol === 'tcp')?.port ?? 22;
+  const host = guestAddressOf(nics);
+  if (host !== undefined) return { host, port, needsData: false };
+  const forward = forwardsOf(nics).find(({ protocol }) => protocol === 'tcp');
   return forward && { host: '127.0.0.1', port: forward.qemuPort, needsData: true };
 }
 
 /** As status.json tells it. */
-export function networkStatus(choice: NetworkChoice, plan: NetworkPlan) {
+export function networkStatus(choice: NetworkChoice, { nics }: NetworkPlan) {
+  const guestAddress = guestAddressOf(nics);
   return {
     mode: choice.mode,
     reason: choice.reason,
-    addresses: [...plan.addresses],
-    ...(plan.guestAddress === undefined ? {} : { guestAddress: plan.guestAddress }),
-    ports: plan.forwards.map(({ protocol, port, qemuPort, way }) => ({
+    addresses: [...new Set(nics.flatMap(({ addresses }) => addresses))],
+    ...(guestAddress === undefined ? {} : { guestAddress }),
+    nics: nics.map((nic) => ({
+      link: nic.link,
+      mode: nic.mode,
+      ...(nic.interface ? { mac: nic.interface.mac } : {}),
+      addresses: [...nic.addresses],
+      ...(nic.guestAddress === undefined ? {} : { guestAddress: nic.guestAddress }),
+    })),
+    ports: forwardsOf(nics).map(({ protocol, port, qemuPort, way }) => ({
       protocol,
       container: way === 'inside' ? qemuPort : port,
       guest: port,
     })),
   };
+}
+
+/** The first address under which the container itself reaches the guest. */
+function guestAddressOf(nics: readonly NicPlan[]): string | undefined {
+  return nics.find(({ guestAddress }) => guestAddress !== undefined)?.guestAddress;
+}
+
+export function forwardsOf(nics: readonly NicPlan[]) {
+  return nics.flatMap(({ forwards }) => forwards);
+}
+
+/** Modes in which one NIC and DHCP are all that a guest has to know, which every cloud image tries by itself. */
+const PLAIN = ['nat', 'passt', 'user', 'none'];
+
+/** What the seed's network-config says; undefined where the guest's own ways do, which then nobody meddles with. */
+export function guestNetwork({ nics }: NetworkPlan): GuestNetwork | undefined {
+  const guests = nics.flatMap(({ guest }) => guest ?? []);
+  const plain = nics.every(
+    ({ mode, guest }) =>
+      PLAIN.includes(mode) &&
+      !guest?.dhcp6 &&
+      !guest?.addresses.length &&
+      !guest?.routes.length &&
+      !guest?.search.length,
+  );
+  return guests.length === 0 || (plain && guests.length === 1) ? undefined : guests;
 }

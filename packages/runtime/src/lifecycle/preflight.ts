@@ -1,6 +1,7 @@
 import { VirtainersError } from '@virtainers/core';
 import type { ContainerFacts } from '../container/facts.ts';
-import type { NetworkMeans } from '../network/choose.ts';
+import type { Driver } from '../daemon/driver.ts';
+import type { NetworkMeans } from '../network/mode.ts';
 
 /** libvirt's system driver changes user, takes capabilities from QEMU and hands files over. */
 const ROOT_NEEDS = ['CHOWN', 'SETUID', 'SETGID', 'SETPCAP', 'KILL', 'FOWNER'];
@@ -24,12 +25,24 @@ export function requireContainer(facts: ContainerFacts): void {
   );
 }
 
-export function networkMeans(facts: ContainerFacts): NetworkMeans {
+export function networkMeans(facts: ContainerFacts, { uid, gid }: Pick<Driver, 'uid' | 'gid'>): NetworkMeans {
   return {
     root: facts.uid === 0,
     netAdmin: facts.capabilities.has('NET_ADMIN'),
     tun: facts.tun?.openable ?? false,
     hostNetwork: facts.hostNetwork,
     ipv4Forwarding: facts.ipv4Forwarding,
+    ipv6Forwarding: facts.ipv6Forwarding && facts.ipv6OnNewLinks,
+    ipv6Add: [
+      ...(facts.ipv6Forwarding ? [] : ['--sysctl net.ipv6.conf.all.forwarding=1']),
+      ...(facts.ipv6OnNewLinks ? [] : ['--sysctl net.ipv6.conf.default.disable_ipv6=0']),
+    ].join(' '),
+    macvtapMissing: undefined,
+    passtMissing: undefined,
+    vhostNet: facts.vhostNet?.openable ?? false,
+    uid,
+    gid,
+    unprivilegedPortStart: facts.unprivilegedPortStart,
+    mayBindLow: facts.capabilities.has('NET_BIND_SERVICE'),
   };
 }

@@ -21,11 +21,14 @@ export function reportAccelerator(log: Log, { kind, reason }: AcceleratorChoice)
 
 export function reportNetwork(log: Log, choice: NetworkChoice, plan: NetworkPlan): void {
   log.info(`network: ${choice.mode} (${choice.reason})`);
-  for (const loss of plan.losses) log.warn(loss);
-  const where = plan.addresses.join(', ');
-  if (choice.mode === 'nat' && where) log.info(`the guest answers on ${where}`);
-  const open = plan.forwards.filter(({ way }) => way !== 'inside').map(({ port, protocol }) => `${port}/${protocol}`);
-  if (open.length > 0) log.info(`the guest answers on ${where || "the container's address"}, ports ${open.join(', ')}`);
+  for (const loss of [...plan.losses, ...plan.nics.flatMap(({ losses }) => losses)]) log.warn(loss);
+  for (const { link, mode, addresses, forwards } of plan.nics) {
+    const open = forwards.filter(({ way }) => way !== 'inside').map(({ port, protocol }) => `${port}/${protocol}`);
+    const where = addresses.join(', ') || (open.length > 0 ? "the container's address" : '');
+    const nic = plan.nics.length > 1 ? ` (${link}, ${mode})` : '';
+    const ports = open.length > 0 ? `, ports ${open.join(', ')}` : '';
+    if (where) log.info(`the guest answers on ${where}${ports}${nic}`);
+  }
 }
 
 export function reportData(log: Log, imageDir: string, persistent: boolean): void {

@@ -19,14 +19,14 @@ import { openGuestDisk } from './base.ts';
 import type { Deps } from './deps.ts';
 import { domainXml } from './domain.ts';
 import { guestHostname } from './hostname.ts';
-import { firstDoor, networkStatus, planGuestNetwork } from './network.ts';
+import { firstDoor, forwardsOf, guestNetwork, networkStatus, planGuestNetwork } from './network.ts';
 import { requireContainer } from './preflight.ts';
 import { reportAccelerator, reportData, reportMachine, reportNetwork } from './report.ts';
 import { makeSeed, READY_PORT } from './seed.ts';
 import { type Ending, endingOf, stopGuest } from './stop.ts';
 
-/** Undone in reverse, each once, whatever happens. */
-type Undo = (name: string, step: () => Promise<unknown> | unknown) => void;
+/** Undone in reverse, each once, whatever happens; what is `last` after everything else, whenever it began. */
+type Undo = (name: string, step: () => Promise<unknown> | unknown, order?: 'last') => void;
 
 /** One life of the machine, from nothing to its exit code. */
 export async function runMachine(deps: Deps): Promise<number> {
@@ -38,7 +38,8 @@ export async function runMachine(deps: Deps): Promise<number> {
     clock,
   );
   const undos: { name: string; step: () => Promise<unknown> | unknown }[] = [];
-  const undo: Undo = (name, step) => void undos.push({ name, step });
+  const undo: Undo = (name, step, order) =>
+    void (order === 'last' ? undos.unshift : undos.push).call(undos, { name, step });
   let ending: Ending;
   try {
     requireContainer(deps.facts);
@@ -62,15 +63,15 @@ export async function runMachine(deps: Deps): Promise<number> {
 
 async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending> {
   const { exec, spawn, log, config, driver, stopAsked } = deps;
-  reportMachine(log, deps);
-  const parts = await prepare(deps, status, undo);
-  const virsh = makeVirsh(exec, spawn, { uri: driver.uri, domain: config.vmName, env: driver.env });
-  const domain = followEvents(virsh, config.vmName, undo);
   const stop = { asked: false };
   void stopAsked.then(() => {
     stop.asked = true;
   });
+  reportMachine(log, deps);
+  const virsh = makeVirsh(exec, spawn, { uri: driver.uri, domain: config.vmName, env: driver.env });
+  const parts = await prepare(deps, status, virsh, undo);
   if (stop.asked) return { exitCode: 0, state: 'stopped', message: 'stopped before the guest was started' };
+  const domain = followEvents(virsh, config.vmName, undo);
   await status.update({ state: 'starting' });
   let watch: GuestWatch | undefined;
   const following = followConsole({
@@ -89,7 +90,7 @@ async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending>
   const live = await virsh.read();
   watch = watchGuest({
     ask: virsh.agent,
-    door: firstDoor(parts.network, config.ports),
+    door: firstDoor(parts.network, config.network.options.ports),
     readySocket: live.channels[READY_PORT],
     onState: (state) => void status.update({ state }).then(() => announce(log.info, state, deps)),
     onPanic: domain.onPanicSeen,
@@ -113,21 +114,12 @@ async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending>
 }
 
 /** Everything before the domain: what does not wait on one another runs side by side. */
-async function prepare(deps: Deps, status: StatusFile, undo: Undo) {
+async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo) {
   const { exec, spawn, log, config, facts, driver } = deps;
-  const [snapshot, disk] = await Promise.all([
-    readSnapshot(exec, guestHostname(deps.hostname, config.vmName)),
-    openGuestDisk(deps),
-  ]);
-  undo('the data folder', () => disk.release());
-  for (const warning of disk.warnings) log.warn(warning);
-  reportData(log, config.imageDir, disk.persistent);
-  const { choice, plan } = planGuestNetwork(deps, snapshot, disk.macAt);
-  reportNetwork(log, choice, plan);
-  await status.update({ network: networkStatus(choice, plan) });
-  const [daemonsResult, acceleratorResult, seedResult, networkResult] = await Promise.allSettled([
+  const [daemonsResult, acceleratorResult, guestResult] = await Promise.allSettled([
     startDaemons(spawn, driver, log).then((daemons) => {
       undo('the daemons', () => daemons.stop());
+      void virsh.warmUp();
       return daemons;
     }),
     settleAccelerator(exec, {
@@ -139,16 +131,12 @@ async function prepare(deps: Deps, status: StatusFile, undo: Undo) {
       probeFolder: driver.runFolder,
       memory: '/var/lib/virtainers/kvm-probe.json',
     }),
-    makeSeed(deps, disk),
-    clearNetwork(exec, plan)
-      .then(() => applyNetwork(exec, spawn, plan, log))
-      .then((applied) => undo('the network', () => applied.undo())),
+    prepareGuest(deps, status, undo),
   ]);
   // All have settled, so that whatever started is known to `undo` before the first failure is told.
+  const { disk, plan, seed, failed } = unwrap(guestResult);
   const daemons = unwrap(daemonsResult);
   const accelerator = unwrap(acceleratorResult);
-  const seed = unwrap(seedResult);
-  unwrap(networkResult);
   reportAccelerator(log, accelerator);
   await status.update({ accelerator });
   const xml = await domainXml(deps, {
@@ -162,7 +150,37 @@ async function prepare(deps: Deps, status: StatusFile, undo: Undo) {
   const lost = disk.lockLost.then(() => new VirtainersError('DATA_IN_USE', `the lock on ${config.imageDir} was lost`));
   const domainFile = join(driver.runFolder, 'domain.xml');
   await writeFile(domainFile, xml);
-  return { domainFile, network: plan, failed: Promise.race([daemons.failed, lost]) };
+  return { domainFile, network: plan, failed: Promise.race([daemons.failed, lost, failed]) };
+}
+
+/** What the guest gets: its disk, then its seed and its network, which carry what the disk's folder remembers. */
+async function prepareGuest(deps: Deps, status: StatusFile, undo: Undo) {
+  const { exec, spawn, log, config } = deps;
+  const [snapshotResult, diskResult] = await Promise.allSettled([
+    readSnapshot(exec, guestHostname(deps.hostname, config.vmName)),
+    openGuestDisk(deps).then((disk) => {
+      undo('the data folder', () => disk.release(), 'last');
+      return disk;
+    }),
+  ]);
+  const disk = unwrap(diskResult);
+  const snapshot = unwrap(snapshotResult);
+  for (const warning of disk.warnings) log.warn(warning);
+  reportData(log, config.imageDir, disk.persistent);
+  const { choice, plan } = await planGuestNetwork(deps, snapshot, disk.macAt, 'starting');
+  reportNetwork(log, choice, plan);
+  await status.update({ network: networkStatus(choice, plan) });
+  const [seedResult, networkResult] = await Promise.allSettled([
+    makeSeed(deps, disk, guestNetwork(plan)),
+    clearNetwork(exec, plan)
+      .then(() => applyNetwork(exec, spawn, plan, log))
+      .then((applied) => {
+        undo('the network', () => applied.undo());
+        return applied;
+      }),
+  ]);
+  const { failed } = unwrap(networkResult);
+  return { disk, plan, seed: unwrap(seedResult), failed };
 }
 
 function unwrap<T>(result: PromiseSettledResult<T>): T {
@@ -207,12 +225,21 @@ function followEvents(virsh: Virsh, name: string, undo: Undo) {
   };
 }
 
-async function openForwards(virsh: Virsh, plan: NetworkPlan, undo: Undo, warn: (line: string) => void): Promise<void> {
-  for (const forward of plan.forwards) {
-    const said = await virsh.monitor(hostForwardCommand('hostnet0', forward));
-    if (said) warn(`port ${forward.port}/${forward.protocol} is not forwarded: ${said}`);
+async function openForwards(
+  virsh: Virsh,
+  { nics }: NetworkPlan,
+  undo: Undo,
+  warn: (line: string) => void,
+): Promise<void> {
+  // libvirt calls the backend of the guest's NIC number N `hostnetN` (src/qemu/qemu_alias.c).
+  const numbered = nics.filter((nic) => nic.interface !== undefined).map((nic, index) => ({ ...nic, index }));
+  for (const { forwards, index } of numbered.filter(({ mode }) => mode === 'user')) {
+    for (const forward of forwards) {
+      const said = await virsh.monitor(hostForwardCommand(`hostnet${index}`, forward));
+      if (said) warn(`port ${forward.port}/${forward.protocol} is not forwarded: ${said}`);
+    }
   }
-  const relays = await startRelays(plan.forwards);
+  const relays = await startRelays(forwardsOf(nics), warn);
   undo('the relays', () => relays.stop());
 }
 

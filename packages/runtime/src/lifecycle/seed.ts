@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileReaders, INPUT_PATHS, readInputs } from '../cloud-init/inputs.ts';
+import type { GuestNetwork } from '../cloud-init/network-config.ts';
 import { randomPassword } from '../cloud-init/password.ts';
 import { planSeed } from '../cloud-init/seed.ts';
 import { seedPath, writeSeed } from '../cloud-init/write-seed.ts';
@@ -15,6 +16,7 @@ export const READY_PORT = 'io.virtainers.ready.0';
 export async function makeSeed(
   { exec, log, config, driver, hostname, templates }: Deps,
   disk: OpenDisk,
+  network: GuestNetwork | undefined,
 ): Promise<string> {
   const inputs = await readInputs(INPUT_PATHS, fileReaders);
   const text = (name: string) => readFile(join(templates, 'cloud-init', name), 'utf8');
@@ -25,12 +27,13 @@ export async function makeSeed(
     hostname: guestHostname(hostname, config.vmName),
     volumeId: disk.volumeId,
     readyPort: READY_PORT,
-    network: undefined,
+    network,
     random: randomPassword,
     templates: {
       userData: await text('user-data.hbs'),
       metaData: await text('meta-data.hbs'),
       vendorData: await text('vendor-data.hbs'),
+      networkConfig: await text('network-config.hbs'),
     },
   });
   for (const warning of plan.warnings) log.warn(warning);

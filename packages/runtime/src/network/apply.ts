@@ -1,7 +1,11 @@
-import { type Exec, type Log, logOutput, type Spawn } from '@virtainers/core';
-import type { NetworkPlan } from './mode.ts';
+import { rm } from 'node:fs/promises';
+import { type Exec, type Log, logOutput, type Spawn, VirtainersError } from '@virtainers/core';
+import type { Command, NetworkPlan } from './mode.ts';
+import { makeTapNode } from './tap-node.ts';
 
 export interface AppliedNetwork {
+  /** Settles when a daemon ends by itself. */
+  readonly failed: Promise<VirtainersError>;
   /** Ends the daemons and undoes the commands in reverse. */
   undo(): Promise<void>;
 }
@@ -9,32 +13,62 @@ export interface AppliedNetwork {
 /** Carries out a plan: the only place that changes the container's network. */
 export async function applyNetwork(exec: Exec, spawn: Spawn, plan: NetworkPlan, log: Log): Promise<AppliedNetwork> {
   const undos: (() => Promise<void>)[] = [];
+  const failures: Promise<VirtainersError>[] = [];
   const undo = async () => {
     for (const step of undos.splice(0).reverse()) await step();
   };
   try {
-    for (const { file, args, input, undo: inverse } of plan.commands) {
+    for (const { file, args, input, undo: inverse } of plan.nics.flatMap(({ commands }) => commands)) {
       await exec(file, args, { input });
-      if (inverse) undos.push(async () => void (await exec(inverse.file, inverse.args, { allowFailure: true })));
+      if (!inverse) continue;
+      const options = { input: inverse.input, allowFailure: true };
+      undos.push(async () => void (await exec(inverse.file, inverse.args, options)));
     }
-    for (const { file, args } of plan.daemons) {
-      const child = spawn(file, args, { detached: true });
-      logOutput(child, file, log);
-      undos.push(async () => {
-        child.kill('SIGTERM');
-        await child.exited;
-      });
+    for (const tap of plan.nics.flatMap(({ tapNode }) => tapNode ?? [])) {
+      const path = await makeTapNode(exec, tap);
+      undos.push(() => rm(path, { force: true }));
+    }
+    for (const command of plan.nics.flatMap(({ daemons }) => daemons)) {
+      const daemon = runDaemon(spawn, command, log);
+      failures.push(daemon.failed);
+      undos.push(daemon.stop);
     }
   } catch (error) {
     await undo();
     throw error;
   }
-  return { undo };
+  return { undo, failed: Promise.race(failures) };
+}
+
+/** One that is killed is started again: it keeps nothing that the guest has not. One that gives up is an error. */
+function runDaemon(spawn: Spawn, { file, args }: Command, log: Log) {
+  let stopping = false;
+  const start = () => {
+    const child = spawn(file, args, { detached: true });
+    return { child, tail: logOutput(child, file, log) };
+  };
+  let running = start();
+  const watch = async (): Promise<VirtainersError> => {
+    const { exitCode, signal } = await running.child.exited;
+    if (stopping) return new Promise(() => undefined);
+    if (signal === null) {
+      return new VirtainersError('DAEMON_FAILED', `${file} ended with exit code ${exitCode}${running.tail()}`);
+    }
+    log.warn(`${file} was killed (${signal}); it is started again`);
+    running = start();
+    return watch();
+  };
+  const stop = async () => {
+    stopping = true;
+    running.child.kill('SIGTERM');
+    await running.child.exited;
+  };
+  return { failed: watch(), stop };
 }
 
 /** What is left of an earlier life of this container, whose namespace outlived it. */
 export async function clearNetwork(exec: Exec, plan: NetworkPlan): Promise<void> {
-  for (const { undo } of [...plan.commands].reverse()) {
-    if (undo) await exec(undo.file, undo.args, { allowFailure: true });
+  for (const { file, args } of plan.nics.flatMap(({ leftovers }) => leftovers)) {
+    await exec(file, args, { allowFailure: true });
   }
 }

@@ -1,21 +1,32 @@
-import type { NetworkSnapshot } from './snapshot.ts';
+import type { Link, NetworkSnapshot } from './snapshot.ts';
 
-/** What a mode is given; plain values. */
-export interface NetworkInput {
-  readonly snapshot: NetworkSnapshot;
+export const MODE_NAMES = ['nat', 'bridge', 'macvtap', 'host-bridge', 'passt', 'user', 'none'] as const;
+
+export type ModeName = (typeof MODE_NAMES)[number];
+
+/** What was asked for by the settings. */
+export type NetworkAsk =
+  | { readonly kind: 'auto' }
+  /** Every NIC in one mode. `by`: the setting that asked for it. */
+  | { readonly kind: 'all'; readonly mode: ModeName; readonly by: string }
+  /** `eth0=macvtap eth1=nat`: these NICs and no others, whose names are thereby said. */
+  | { readonly kind: 'each'; readonly modes: readonly { readonly link: string; readonly mode: ModeName }[] };
+
+/** The settings that modes look at. */
+export interface NetworkOptions {
+  /** ATTACH_IFACES with AUTO_ATTACH=no: these interfaces and no others. Undefined: every one that there is. */
+  readonly attach: readonly string[] | undefined;
+  /** SELECTED_NETWORK: which of an interface's addresses the guest gets. */
+  readonly selectedNetwork: string | undefined;
+  /** No NO_DHCP and no ENABLE_DHCP=no. */
+  readonly dhcp: boolean;
+  readonly dnsmasqOptions: readonly string[];
+  /** Told to the guest before the container's own. */
+  readonly dnsServers: readonly string[];
+  readonly bridge: string | undefined;
+  readonly ports: readonly Port[];
   /** The wished inner /24: `192.168.100`. */
   readonly cidr: string;
-  /** The guest's MAC for NIC `index`. */
-  readonly macAt: (index: number) => string;
-  readonly ports: readonly Port[];
-  readonly uid: number;
-  readonly gid: number;
-  /** Where a daemon of the mode may keep files. */
-  readonly runFolder: string;
-  /** Ports below this are not QEMU's to open. */
-  readonly unprivilegedPortStart: number;
-  /** The supervisor itself may open them. */
-  readonly mayBindLow: boolean;
 }
 
 export interface Port {
@@ -23,44 +34,129 @@ export interface Port {
   readonly port: number;
 }
 
-/** What has to be done for a mode, and what comes of it. Nothing has happened yet. */
-export interface NetworkPlan {
-  readonly mode: string;
+/** What the container allows, and who runs QEMU. */
+export interface NetworkMeans {
+  /** Root in the container: a mode that makes devices needs it. */
+  readonly root: boolean;
+  readonly netAdmin: boolean;
+  readonly tun: boolean;
+  readonly hostNetwork: boolean;
+  readonly ipv4Forwarding: boolean;
+  /** The container forwards IPv6, and has it on the devices that are made in it. */
+  readonly ipv6Forwarding: boolean;
+  /** What to add for that, where it does not. */
+  readonly ipv6Add: string;
+  /** Why a macvtap's node cannot be opened, with what to add; undefined: it can. */
+  readonly macvtapMissing: string | undefined;
+  /** Why passt cannot run here; undefined: it can, or nobody has tried because a better mode is at hand. */
+  readonly passtMissing: string | undefined;
+  /** QEMU finds /dev/vhost-net. */
+  readonly vhostNet: boolean;
+  readonly uid: number;
+  readonly gid: number;
+  /** Ports below this are not QEMU's to open. */
+  readonly unprivilegedPortStart: number;
+  /** The supervisor itself may open them. */
+  readonly mayBindLow: boolean;
+  /** Ports that something else listens on: `53/udp`; undefined: nobody has looked. */
+  readonly portsInUse?: ReadonlySet<string> | undefined;
+  /** QEMU's group may open sockets for ping; undefined: nobody has looked. */
+  readonly mayPing?: boolean | undefined;
+}
+
+/** What a mode is given to plan one NIC of the guest; plain values. */
+export interface NicInput {
+  /** Position among the guest's NICs. */
+  readonly index: number;
+  /** The container's interface that the NIC stands for; ISOLATED where the container has none. */
+  readonly link: Link;
+  readonly snapshot: NetworkSnapshot;
+  /** The guest's own MAC, kept with its data. Modes that take the container's over do not use it. */
+  readonly mac: string;
+  /** A free network for the guest's side. */
+  readonly inner: Inner;
+  /** This NIC carries the container's default route, or is the first where there is none. */
+  readonly primary: boolean;
+  /** PORTS are forwarded by this NIC: the first of those that forward by port. */
+  readonly forwardsPorts: boolean;
+  readonly options: NetworkOptions;
+  readonly means: NetworkMeans;
+  /** Where a daemon of the mode may keep files. */
+  readonly runFolder: string;
+}
+
+/** The guest's side of a NIC that hides behind the container's address. */
+export interface Inner {
+  /** First three bytes of its /24: `192.168.100`. */
+  readonly ipv4: string;
+  /** Its /64 without the host part: `fd76:6d64:1:64::`. */
+  readonly ipv6: string;
+}
+
+/** What has to be done for one NIC, and what comes of it. Nothing has happened yet. */
+export interface NicPlan {
+  readonly mode: ModeName;
+  /** The container's interface. */
+  readonly link: string;
   /** In order; undone in reverse where `undo` says how. */
   readonly commands: readonly PlannedCommand[];
+  /** Run first, failures ignored: what a killed life of this container may have left in a namespace that outlived it. */
+  readonly leftovers: readonly Command[];
   /** Run beside the domain until its end. */
-  readonly daemons: readonly { readonly file: string; readonly args: readonly string[] }[];
-  readonly interfaces: readonly PlannedInterface[];
+  readonly daemons: readonly Command[];
+  readonly interface: PlannedInterface | undefined;
+  /**
+   * The macvtap that needs its node in /dev, by which QEMU opens it. The kernel chooses the node's name and number, so
+   * that apply.ts reads them when the commands have run.
+   */
+  readonly tapNode: string | undefined;
   /** Under which the guest answers from outside the container. */
   readonly addresses: readonly string[];
+  /** The guest's address as the container itself reaches it; undefined: it does not. */
   readonly guestAddress: string | undefined;
-  /** hostfwd rules for QEMU's user network, once the domain runs. */
+  /** How the guest's cloud-init sets the NIC up where plain DHCP does not do; undefined: it does. */
+  readonly guest: GuestNic | undefined;
+  /** For QEMU's user network (monitor) or passt (XML). */
   readonly forwards: readonly Forward[];
   /** What does not work, for the log: each with what would make it work. */
   readonly losses: readonly string[];
 }
 
-export interface PlannedCommand {
+export interface Command {
   readonly file: string;
   readonly args: readonly string[];
-  readonly input?: string;
-  readonly undo?: { readonly file: string; readonly args: readonly string[] };
 }
 
-export interface PlannedInterface {
-  readonly kind: 'tap' | 'user';
-  readonly mac: string;
-  /** Of a user network: its /24 (`192.168.100.0`). */
-  readonly subnet?: string;
-  readonly device?: string;
-  readonly mtu?: number;
+export interface PlannedCommand extends Command {
+  readonly input?: string;
+  readonly undo?: Command & { readonly input?: string };
 }
+
+export type PlannedInterface =
+  /** A tap or macvtap that exists when the domain starts. */
+  | { readonly kind: 'tap'; readonly mac: string; readonly device: string; readonly mtu: number }
+  /** QEMU's own network; `subnet` is its /24 (`192.168.100.0`), `subnet6` its /64. */
+  | {
+      readonly kind: 'user';
+      readonly mac: string;
+      readonly subnet: string;
+      readonly subnet6: string;
+      readonly mtu: number;
+    }
+  | {
+      readonly kind: 'passt';
+      readonly mac: string;
+      /** The container's interface that it speaks through; undefined: passt chooses. */
+      readonly source: string | undefined;
+      readonly forwards: readonly Forward[];
+      readonly mtu: number;
+    };
 
 export interface Forward {
   readonly protocol: 'tcp' | 'udp';
   /** Port of the guest, and of the container where the world reaches it. */
   readonly port: number;
-  /** Port that QEMU opens. */
+  /** Port that QEMU or passt opens. */
   readonly qemuPort: number;
   /**
    * `direct`: QEMU opens `port` itself. `relayed`: only the supervisor may, and carries the bytes between. `inside`: nobody
@@ -69,12 +165,57 @@ export interface Forward {
   readonly way: 'direct' | 'relayed' | 'inside';
 }
 
-export const noPlan = {
+/** For network-config, version 2 (cloud-init, "Networking config Version 2"). */
+export interface GuestNic {
+  /** `eth0`: as in the container. */
+  readonly name: string;
+  readonly mac: string;
+  readonly dhcp4: boolean;
+  readonly dhcp6: boolean;
+  readonly acceptRa: boolean;
+  /** Beside what DHCP gives: `10.0.0.3/24`. */
+  readonly addresses: readonly string[];
+  /** Beside what DHCP gives; `to` is a prefix. */
+  readonly routes: readonly { readonly to: string; readonly via: string; readonly onLink: boolean }[];
+  readonly mtu: number | undefined;
+  readonly nameservers: readonly string[];
+  readonly search: readonly string[];
+}
+
+/** All NICs together, in the guest's order. */
+export interface NetworkPlan {
+  readonly nics: readonly NicPlan[];
+  /** About the choice rather than a NIC. */
+  readonly losses: readonly string[];
+}
+
+/** A row of the table in choose.ts. */
+export interface Mode {
+  readonly name: ModeName;
+  /** What is missing for it, with what to add; undefined when it can work. */
+  readonly missing: (means: NetworkMeans, options: NetworkOptions, snapshot: NetworkSnapshot) => string | undefined;
+  readonly plan: (nic: NicInput) => NicPlan;
+  /** In the host's network namespace it changes the interface that it stands for, which must then be named. */
+  readonly changesLink: boolean;
+}
+
+/** What a NIC plan is without further ado. */
+export const emptyPlan = {
   commands: [],
+  leftovers: [],
   daemons: [],
-  interfaces: [],
+  interface: undefined,
+  tapNode: undefined,
   addresses: [],
   guestAddress: undefined,
+  guest: undefined,
   forwards: [],
   losses: [],
-} as const;
+} as const satisfies Partial<NicPlan>;
+
+/** What every mode that makes devices needs. */
+export function missingForDevices(means: NetworkMeans): string | undefined {
+  if (!means.root) return 'it needs root in the container: run without --user';
+  const add = [...(means.netAdmin ? [] : ['--cap-add NET_ADMIN']), ...(means.tun ? [] : ['--device /dev/net/tun'])];
+  return add.length > 0 ? `add ${add.join(' ')}` : undefined;
+}

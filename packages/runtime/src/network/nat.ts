@@ -1,106 +1,153 @@
-import { innerNetwork } from './inner.ts';
-import { type NetworkInput, type NetworkPlan, noPlan, type PlannedCommand } from './mode.ts';
-import { ipv4Addresses, type NetworkSnapshot, primaryLink } from './snapshot.ts';
+import { isIPv4 } from 'node:net';
+import { deviceName, tableName } from './devices.ts';
+import { dnsmasq } from './dnsmasq.ts';
+import { plainGuest } from './guest.ts';
+import {
+  type Command,
+  emptyPlan,
+  type Inner,
+  type Mode,
+  missingForDevices,
+  type NetworkMeans,
+  type NicInput,
+  type NicPlan,
+  type PlannedCommand,
+} from './mode.ts';
+import { addressesOf, type Link } from './snapshot.ts';
+import { tapCommand } from './tap.ts';
 
-const TAP = 'vm0';
+export const nat: Mode = { name: 'nat', missing, plan: planNat, changesLink: true };
+
+function missing(means: NetworkMeans): string | undefined {
+  return missingForDevices(means) ?? (means.ipv4Forwarding ? undefined : 'add --sysctl net.ipv4.ip_forward=1');
+}
 
 /**
- * The guest on an inner /24 behind a tap; whatever is sent to an address of the container arrives in the guest, and
- * what the guest sends leaves with the container's address. dnsmasq on the tap gives the one lease and forwards DNS,
- * so that Docker's 127.0.0.11 works in the guest.
+ * The guest on an inner /24 behind a tap; whatever is sent to an address of the container's interface arrives in the
+ * guest, and what the guest sends leaves with the container's address. dnsmasq on the tap gives the one lease and
+ * forwards DNS, so that Docker's 127.0.0.11 works in the guest. IPv6 likewise where the container forwards it.
  */
-export function planNat(input: NetworkInput): NetworkPlan {
-  const { snapshot, uid, gid } = input;
-  const link = primaryLink(snapshot);
-  const { inner, losses } = innerNetwork(input);
-  const gateway = `${inner}.1`;
-  const guest = `${inner}.100`;
-  const mtu = link?.mtu ?? 1500;
-  const mac = input.macAt(0);
-  const addresses = ipv4Addresses(snapshot);
+function planNat(nic: NicInput): NicPlan {
+  const { link, snapshot, inner, means, primary } = nic;
+  const tap = deviceName('tap', nic);
+  const guest = guestAddresses(inner);
+  const own6 = addressesOf(link, 6).map(({ address }) => address);
+  const ipv6 = own6.length > 0 && means.ipv6Forwarding;
+  const own4 = addressesOf(link, 4).map(({ address }) => address);
+  const tables = [
+    natTable({ family: 'ip', name: tableName(nic), tap, link: link.name, own: own4, guest: guest.ipv4 }),
+    ...(ipv6
+      ? [natTable({ family: 'ip6', name: tableName(nic), tap, link: link.name, own: own6, guest: guest.ipv6 })]
+      : []),
+  ];
   return {
-    ...noPlan,
+    ...emptyPlan,
     mode: 'nat',
-    commands: [
-      ...tapCommands(gateway, mtu, uid, gid),
-      {
-        file: 'nft',
-        args: ['-f', '-'],
-        input: natRules(guest, addresses),
-        undo: { file: 'nft', args: ['delete', 'table', 'ip', 'virtainers'] },
-      },
+    link: link.name,
+    commands: [...tapCommands(tap, nic, ipv6), ...tables],
+    leftovers: [{ file: 'ip', args: ['link', 'delete', tap] }, ...tables.flatMap(({ undo }) => (undo ? [undo] : []))],
+    daemons: [
+      dnsmasq({
+        device: tap,
+        mac: nic.mac,
+        address: guest.ipv4,
+        prefix: 24,
+        hostname: snapshot.hostname,
+        mtu: link.mtu,
+        router: primary ? `${inner.ipv4}.1` : undefined,
+        routes: primary ? [] : routesThrough(nic),
+        nameservers: nameservers(nic),
+        search: snapshot.resolver.search,
+        ipv6: ipv6 ? { address: guest.ipv6 } : undefined,
+        extra: nic.options.dnsmasqOptions,
+        runFolder: nic.runFolder,
+      }),
     ],
-    daemons: [{ file: 'dnsmasq', args: dnsmasqArguments({ inner, mac, mtu, snapshot, runFolder: input.runFolder }) }],
-    interfaces: [{ kind: 'tap', mac, device: TAP, mtu }],
-    addresses,
-    guestAddress: guest,
-    losses,
+    interface: { kind: 'tap', mac: nic.mac, device: tap, mtu: link.mtu },
+    addresses: ipv6 ? [...own4, ...own6] : own4,
+    guestAddress: guest.ipv4,
+    guest: { ...plainGuest(link.name, nic.mac), dhcp6: ipv6, acceptRa: ipv6 },
+    losses: own6.length > 0 && !ipv6 ? [lostIpv6(link, means)] : [],
   };
 }
 
-function tapCommands(gateway: string, mtu: number, uid: number, gid: number): PlannedCommand[] {
+function lostIpv6({ name }: Link, { ipv6Add }: NetworkMeans): string {
+  return `IPv6 on ${name} does not reach the guest: the container does not forward it; add ${ipv6Add}`;
+}
+
+function guestAddresses({ ipv4, ipv6 }: Inner): { ipv4: string; ipv6: string } {
+  return { ipv4: `${ipv4}.100`, ipv6: `${ipv6}100` };
+}
+
+/** DNS_SERVERS come first; dnsmasq, which asks the container's own, last. */
+function nameservers({ inner, options }: NicInput): string[] | undefined {
+  const asked = options.dnsServers.filter((server) => isIPv4(server));
+  return asked.length > 0 ? [...asked, `${inner.ipv4}.1`] : undefined;
+}
+
+/** A NIC without the default route still leads to where the container's interface does: its networks and its routes. */
+function routesThrough({ link, snapshot, inner }: NicInput): { to: string; via: string }[] {
+  return snapshot.routes
+    .filter(({ family, device, destination }) => family === 4 && device === link.name && destination !== 'default')
+    .map(({ destination }) => ({
+      to: destination.includes('/') ? destination : `${destination}/32`,
+      via: `${inner.ipv4}.1`,
+    }));
+}
+
+function tapCommands(tap: string, { inner, link, means }: NicInput, ipv6: boolean): PlannedCommand[] {
   const ip = (...args: string[]): PlannedCommand => ({ file: 'ip', args });
   return [
-    {
-      ...ip('tuntap', 'add', 'dev', TAP, 'mode', 'tap', 'user', String(uid), 'group', String(gid), 'vnet_hdr'),
-      undo: { file: 'ip', args: ['link', 'delete', TAP] },
-    },
-    ip('link', 'set', 'dev', TAP, 'mtu', String(mtu), 'up'),
-    ip('address', 'add', `${gateway}/24`, 'dev', TAP),
+    tapCommand(tap, means),
+    ip('link', 'set', 'dev', tap, 'mtu', String(link.mtu), 'up'),
+    ip('address', 'add', `${inner.ipv4}.1/24`, 'dev', tap),
+    // Nobody else is on the tap, so that there is nobody to ask whether the address is taken.
+    ...(ipv6 ? [ip('address', 'add', `${inner.ipv6}1/64`, 'dev', tap, 'nodad')] : []),
   ];
+}
+
+interface NatTable {
+  readonly family: 'ip' | 'ip6';
+  readonly name: string;
+  readonly tap: string;
+  readonly link: string;
+  /** Addresses of the container's interface. */
+  readonly own: readonly string[];
+  readonly guest: string;
+}
+
+function natTable(table: NatTable): PlannedCommand & { undo: Command } {
+  return {
+    file: 'nft',
+    args: ['-f', '-'],
+    input: natRules(table),
+    undo: { file: 'nft', args: ['delete', 'table', table.family, table.name] },
+  };
 }
 
 /**
  * All protocols, all ports. `output` is for programs in the container that call its own address; what the guest itself
  * sends to the container's address stays in the container (nftables wiki, "Performing Network Address Translation").
  */
-export function natRules(guest: string, addresses: readonly string[]): string {
-  const own = addresses.length > 0 ? [`    ip daddr { ${addresses.join(', ')} } dnat to ${guest}`] : [];
+function natRules({ family, name, tap, link, own, guest }: NatTable): string {
+  const toOwn = own.length > 0 ? [`    ${family} daddr { ${own.join(', ')} } dnat to ${guest}`] : [];
   return [
-    'table ip virtainers {',
+    `table ${family} ${name} {`,
     '  chain prerouting {',
     '    type nat hook prerouting priority dstnat; policy accept;',
-    `    iifname != { "lo", "${TAP}" } fib daddr type local dnat to ${guest}`,
+    `    iifname "${link}" fib daddr type local dnat to ${guest}`,
     '  }',
     '  chain output {',
-    '    type nat hook output priority dstnat; policy accept;',
-    ...own,
+    // dstnat, for which nft 1.0.6 has no word on this hook.
+    '    type nat hook output priority -100; policy accept;',
+    ...toOwn,
     '  }',
     '  chain postrouting {',
     '    type nat hook postrouting priority srcnat; policy accept;',
-    `    ip saddr ${guest} oifname != "${TAP}" masquerade`,
-    `    ip saddr != ${guest} ip daddr ${guest} fib saddr type local masquerade`,
+    `    ${family} saddr ${guest} oifname != "${tap}" masquerade`,
+    `    ${family} saddr != ${guest} ${family} daddr ${guest} fib saddr type local masquerade`,
     '  }',
     '}',
     '',
   ].join('\n');
-}
-
-interface DnsmasqInput {
-  readonly inner: string;
-  readonly mac: string;
-  readonly mtu: number;
-  readonly snapshot: NetworkSnapshot;
-  readonly runFolder: string;
-}
-
-/** dnsmasq(8). It listens on the tap alone; the lease is bound to the guest's MAC and never ends. */
-function dnsmasqArguments({ inner, mac, mtu, snapshot, runFolder }: DnsmasqInput): string[] {
-  const { search } = snapshot.resolver;
-  return [
-    '--keep-in-foreground',
-    '--conf-file=/dev/null',
-    '--log-facility=-',
-    `--pid-file=${runFolder}/dnsmasq.pid`,
-    `--dhcp-leasefile=${runFolder}/dnsmasq.leases`,
-    `--interface=${TAP}`,
-    '--except-interface=lo',
-    '--bind-interfaces',
-    '--no-ping',
-    '--dhcp-authoritative',
-    `--dhcp-range=${inner}.100,${inner}.100,255.255.255.0,infinite`,
-    `--dhcp-host=${mac},${inner}.100,${snapshot.hostname},infinite`,
-    `--dhcp-option=option:mtu,${mtu}`,
-    ...(search.length > 0 ? [`--dhcp-option=option:domain-search,${search.join(',')}`] : []),
-  ];
 }

@@ -1,17 +1,32 @@
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer } from 'node:net';
 import type { Forward } from './mode.ts';
+import { relayUdp } from './relay-udp.ts';
 
-/** Opens the ports that QEMU may not, and carries bytes between them and QEMU's. Resolves when all listen. */
-export async function startRelays(forwards: readonly Forward[]): Promise<{ stop(): void }> {
-  const servers = await Promise.all(forwards.filter(({ way }) => way === 'relayed').map(listen));
-  return {
-    stop: () => {
-      for (const server of servers) server.close();
-    },
-  };
+/** A port that is open; `close` leaves nothing behind. */
+export interface Relay {
+  close(): void;
 }
 
-function listen({ port, qemuPort }: Forward): Promise<Server> {
+/**
+ * Opens the ports that QEMU may not, and carries bytes between them and QEMU's. Resolves when all listen; a port that
+ * cannot be opened is told to `warn` and done without.
+ */
+export async function startRelays(
+  forwards: readonly Forward[],
+  warn: (line: string) => void,
+): Promise<{ stop(): void }> {
+  const relayed = forwards.filter(({ way }) => way === 'relayed');
+  const relays = await Promise.all(
+    relayed.map((forward) =>
+      (forward.protocol === 'tcp' ? relayTcp : relayUdp)(forward).catch((error: unknown) => {
+        warn(`port ${forward.port}/${forward.protocol} is not forwarded: ${String(error)}`);
+      }),
+    ),
+  );
+  return { stop: () => void relays.map((relay) => relay?.close()) };
+}
+
+function relayTcp({ port, qemuPort }: Forward): Promise<Relay> {
   // A half-closed connection stays half-open through us, as it would without us.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (outside) => {
     const inside = connect({ port: qemuPort, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
@@ -26,6 +41,6 @@ function listen({ port, qemuPort }: Forward): Promise<Server> {
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, () => resolve(server));
+    server.listen(port, () => resolve({ close: () => void server.close() }));
   });
 }

@@ -1,61 +1,107 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { parseLinks, parseResolver, parseRoutes, primaryLink } from './snapshot.ts';
+import { recorded } from '../testing/networks.ts';
+import { allAddresses, defaultRoute, parseLinks, parseResolver, parseRoutes } from './snapshot.ts';
 
-/** `ip -json address show` in a Podman container with netavark; `ip` prints empty objects for what it filters. */
-const ADDRESSES = JSON.stringify([
-  {},
-  {
-    ifindex: 1,
-    ifname: 'lo',
-    link_type: 'loopback',
-    address: '00:00:00:00:00:00',
-    mtu: 65536,
-    addr_info: [{ family: 'inet', local: '127.0.0.1', prefixlen: 8, scope: 'host' }],
-  },
-  {
-    ifindex: 2,
-    ifname: 'eth0',
-    link_type: 'ether',
-    address: '2e:01:02:03:04:05',
-    mtu: 1400,
-    addr_info: [
-      { family: 'inet', local: '10.88.0.5', prefixlen: 16, scope: 'global' },
-      { family: 'inet6', local: 'fe80::2c01:2ff:fe03:405', prefixlen: 64, scope: 'link' },
-    ],
-  },
-]);
-
-test('V12: the device of the default route is read from JSON, whatever follows it', () => {
-  const routes = parseRoutes(
-    '[{"dst":"default","gateway":"10.88.0.1","dev":"eth0","protocol":"static","metric":100,"flags":[]},{"dst":"10.88.0.0/16","dev":"eth0","scope":"link"}]',
-  );
-  expect(routes[0]).toEqual({ destination: 'default', gateway: '10.88.0.1', device: 'eth0' });
-  const links = parseLinks(ADDRESSES);
-  expect(links).toEqual([
-    { name: 'eth0', mac: '2e:01:02:03:04:05', mtu: 1400, addresses: [{ family: 4, address: '10.88.0.5', prefix: 16 }] },
-  ]);
-  const resolver = { nameservers: [], search: [] };
-  expect(primaryLink({ links, routes, resolver, hostname: 'h' })?.name).toBe('eth0');
-});
-
-test('V12: with several default routes the first one counts, and a link without IPv4 never does', () => {
-  const link = (name: string, address?: string) => ({
-    name,
-    mac: '',
-    mtu: 1500,
-    addresses: address ? [{ family: 4 as const, address, prefix: 24 }] : [],
+test('V12: a default route is read from JSON, whatever Podman writes behind its device', () => {
+  const { links, routes } = recorded('podman-netavark');
+  expect(routes[0]).toEqual({
+    family: 4,
+    destination: 'default',
+    gateway: '10.89.0.1',
+    device: 'eth0',
+    metric: 100,
+    protocol: 'static',
   });
-  const route = (device: string) => ({ destination: 'default', gateway: undefined, device });
-  const resolver = { nameservers: [], search: [] };
-  const links = [link('eth0', '10.0.0.2'), link('eth1', '10.0.1.2'), link('eth2')];
-  expect(primaryLink({ links, routes: [route('eth1'), route('eth0')], resolver, hostname: 'h' })?.name).toBe('eth1');
-  expect(primaryLink({ links, routes: [route('eth2')], resolver, hostname: 'h' })?.name).toBe('eth0');
-  expect(primaryLink({ links: [], routes: [], resolver, hostname: 'h' })).toBeUndefined();
+  expect(links).toEqual([
+    {
+      name: 'eth0',
+      mac: '4a:1d:8c:2e:5b:07',
+      mtu: 1500,
+      kind: 'veth',
+      master: undefined,
+      addresses: [{ family: 4, address: '10.89.0.2', prefix: 24, dynamic: false }],
+    },
+  ]);
 });
 
-test('resolv.conf: comments go, the last search wins, a lone dot is none', () => {
+test('V12: of several default routes the one that the kernel takes, of several ways the first', () => {
+  expect(defaultRoute(recorded('several-default-routes'), 4)).toMatchObject({ device: 'eth1', gateway: '10.2.0.1' });
+  const routes = parseRoutes(
+    '[{"dst":"default","flags":[],"nexthops":[{"gateway":"10.0.0.1","dev":"eth0","weight":1,"flags":[]},{"gateway":"10.0.1.1","dev":"eth1","weight":1,"flags":[]}]}]',
+    4,
+  );
+  expect(routes.map(({ device, gateway }) => [device, gateway])).toEqual([
+    ['eth0', '10.0.0.1'],
+    ['eth1', '10.0.1.1'],
+  ]);
+  expect(defaultRoute({ routes }, 4)?.device).toBe('eth0');
+  expect(defaultRoute({ routes }, 6)).toBeUndefined();
+  expect(defaultRoute(recorded('docker-internal'), 4)).toBeUndefined();
+});
+
+test("B6: Calico's on-link gateway is a route of its own", () => {
+  expect(recorded('kubernetes-calico').routes).toMatchObject([
+    { destination: 'default', gateway: '169.254.1.1', device: 'eth0' },
+    { destination: '169.254.1.1', gateway: undefined, device: 'eth0' },
+  ]);
+});
+
+test('R2, B5: every address of an interface, in the order of ip', () => {
+  expect(allAddresses(recorded('several-addresses'))).toEqual(['10.0.0.10', '192.168.100.7', '10.0.0.1']);
+});
+
+test('B4: interfaces come in the order of their names, not of their making', () => {
+  expect(recorded('docker-two-networks').links.map(({ name }) => name)).toEqual(['eth0', 'eth1']);
+  const made = (ifname: string) => ({ ifname, link_type: 'ether', address: '02:00:00:00:00:00' });
+  const names = ['eth10', 'eth2', 'net1', 'eth0'].map(made);
+  expect(parseLinks(JSON.stringify(names)).map(({ name }) => name)).toEqual(['eth0', 'eth2', 'eth10', 'net1']);
+});
+
+test('both families, link-local ones left out; what a router gave is marked', () => {
+  expect(recorded('docker-dual-stack').links[0]?.addresses).toEqual([
+    { family: 4, address: '172.21.0.2', prefix: 16, dynamic: false },
+    { family: 6, address: 'fd00:21::2', prefix: 64, dynamic: false },
+  ]);
+  expect(recorded('ipv6-only').links[0]?.addresses.map(({ family }) => family)).toEqual([6]);
+  const [tap] = recorded('podman-slirp4netns').links;
+  expect(tap).toMatchObject({ name: 'tap0', kind: 'tun', mtu: 65520 });
+  expect(tap?.addresses.map(({ dynamic }) => dynamic)).toEqual([false, true]);
+});
+
+test("bridges, their ports and the machine's own cards are told apart", () => {
+  const kinds = recorded('host-with-bridge').links.map(({ name, kind, master }) => [name, kind, master]);
+  expect(kinds).toEqual([
+    ['br0', 'bridge', undefined],
+    ['docker0', 'bridge', undefined],
+    ['eth0', undefined, 'br0'],
+    ['veth1a2b3c4', 'veth', 'docker0'],
+  ]);
+  expect(recorded('docker-macvlan').links.map(({ kind }) => kind)).toEqual(['macvlan']);
+});
+
+test('a container without a network has no links; what ip prints for nothing is nothing', () => {
+  expect(recorded('docker-none')).toMatchObject({ links: [], routes: [] });
+  expect(parseLinks('')).toEqual([]);
+  expect(parseLinks('[{},{}]')).toEqual([]);
+  expect(parseRoutes('[{"type":"unreachable","dst":"fd00::/8","dev":"lo"},{"dst":"10.0.0.0/8"}]', 6)).toEqual([]);
+});
+
+test('B7: of resolv.conf only addresses and names: no comments, no options, no lone dot', () => {
   const text =
-    '# made by an engine\nnameserver 127.0.0.11 # inner\nsearch old.example\nsearch a.example b.example .\noptions ndots:0\n;nameserver 1.1.1.1\n';
-  expect(parseResolver(text)).toEqual({ nameservers: ['127.0.0.11'], search: ['a.example', 'b.example'] });
+    '# made by an engine\nnameserver 127.0.0.11 # inner\nnameserver dns.example\nsearch old.example\n' +
+    'search a.example b.example . x,y\noptions ndots:0\n;nameserver 1.1.1.1\nnameserver fd00::1\n';
+  expect(parseResolver(text)).toEqual({ nameservers: ['127.0.0.11', 'fd00::1'], search: ['a.example', 'b.example'] });
   expect(parseResolver('')).toEqual({ nameservers: [], search: [] });
+  expect(recorded('kubernetes-flannel').resolver.search).toHaveLength(3);
+});
+
+test('no resolv.conf makes it throw, or gives a word that is more than one', () => {
+  const line = fc.tuple(fc.constantFrom('nameserver ', 'search ', 'domain ', '', '#'), fc.string({ unit: 'binary' }));
+  fc.assert(
+    fc.property(fc.array(line), (lines) => {
+      const { nameservers, search } = parseResolver(lines.map((words) => words.join('')).join('\n'));
+      for (const word of [...nameservers, ...search]) expect(word).toMatch(/^[\w.:%-]+$/);
+    }),
+  );
 });

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import type { Exec } from '@virtainers/core';
 import { z } from 'zod';
 
@@ -14,6 +15,11 @@ export interface Link {
   readonly name: string;
   readonly mac: string;
   readonly mtu: number;
+  /** The kernel's word for what it is (`veth`, `bridge`, `macvlan`, `tun`); undefined: a device of the machine. */
+  readonly kind: string | undefined;
+  /** The bridge that it is a port of. */
+  readonly master: string | undefined;
+  /** Global ones, in the order of `ip`: those of IPv4 first. */
   readonly addresses: readonly Address[];
 }
 
@@ -21,13 +27,21 @@ export interface Address {
   readonly family: 4 | 6;
   readonly address: string;
   readonly prefix: number;
+  /** By router advertisement (SLAAC); the guest makes its own in the same way. */
+  readonly dynamic: boolean;
 }
 
 export interface Route {
-  /** `default` or a prefix. */
+  readonly family: 4 | 6;
+  /** `default` or a prefix; an address alone is a prefix of its full length. */
   readonly destination: string;
+  /** Undefined: on the link itself. */
   readonly gateway: string | undefined;
   readonly device: string;
+  /** Smaller is preferred. */
+  readonly metric: number;
+  /** `kernel` (follows from an address), `ra` (from a router advertisement), `boot`, `static`, ... */
+  readonly protocol: string;
 }
 
 export interface Resolver {
@@ -35,13 +49,15 @@ export interface Resolver {
   readonly search: readonly string[];
 }
 
-/** What `ip -json address` prints, as far as it is used (iproute2, ip/ipaddress.c). */
+/** What `ip -json -details address` prints, as far as it is used (iproute2, ip/ipaddress.c). */
 const ipAddresses = z.array(
   z.object({
     ifname: z.string().optional(),
     link_type: z.string().optional(),
     address: z.string().optional(),
     mtu: z.number().optional(),
+    master: z.string().optional(),
+    linkinfo: z.object({ info_kind: z.string().optional() }).optional(),
     addr_info: z
       .array(
         z.object({
@@ -49,53 +65,81 @@ const ipAddresses = z.array(
           local: z.string().optional(),
           prefixlen: z.number().optional(),
           scope: z.string().optional(),
+          dynamic: z.boolean().optional(),
         }),
       )
       .optional(),
   }),
 );
 
-const ipRoutes = z.array(z.object({ dst: z.string(), gateway: z.string().optional(), dev: z.string().optional() }));
+/** Where a route leads; one with several ways has a list of them. */
+const way = { gateway: z.string().optional(), dev: z.string().optional() };
+
+const ipRoutes = z.array(
+  z.object({
+    type: z.string().optional(),
+    dst: z.string(),
+    ...way,
+    nexthops: z.array(z.object(way)).optional(),
+    metric: z.number().optional(),
+    protocol: z.string().optional(),
+  }),
+);
 
 export async function readSnapshot(exec: Exec, hostname: string): Promise<NetworkSnapshot> {
-  const [addresses, routes, resolv] = await Promise.all([
-    exec('ip', ['-json', 'address', 'show']),
-    exec('ip', ['-json', 'route', 'show']),
+  const [addresses, routes, routes6, resolv] = await Promise.all([
+    exec('ip', ['-json', '-details', 'address', 'show']),
+    exec('ip', ['-json', '-4', 'route', 'show']),
+    exec('ip', ['-json', '-6', 'route', 'show'], { allowFailure: true }),
     readFile('/etc/resolv.conf', 'utf8').catch(() => ''),
   ]);
   return {
     links: parseLinks(addresses.stdout),
-    routes: parseRoutes(routes.stdout),
+    routes: [...parseRoutes(routes.stdout, 4), ...parseRoutes(routes6.stdout, 6)],
     resolver: parseResolver(resolv),
     hostname,
   };
 }
 
-/** Ethernet links with their global addresses; loopback and `ip`'s empty objects left out. */
+/** Ethernet links in the order of their names (eth2 before eth10) with their global addresses; loopback and `ip`'s empty objects left out. */
 export function parseLinks(json: string): Link[] {
-  return ipAddresses.parse(JSON.parse(json || '[]')).flatMap((link) =>
+  const links = ipAddresses.parse(JSON.parse(json || '[]')).flatMap((link): Link[] =>
     link.ifname && link.link_type === 'ether' && link.address
       ? [
           {
             name: link.ifname,
             mac: link.address,
             mtu: link.mtu ?? 1500,
-            addresses: (link.addr_info ?? []).flatMap((info) =>
-              info.scope === 'global' && info.local && info.prefixlen !== undefined
-                ? [{ family: info.family === 'inet6' ? 6 : 4, address: info.local, prefix: info.prefixlen } as const]
-                : [],
-            ),
+            kind: link.linkinfo?.info_kind,
+            master: link.master,
+            addresses: (link.addr_info ?? []).flatMap(toAddress),
           },
         ]
       : [],
   );
+  return links.sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
 }
 
-export function parseRoutes(json: string): Route[] {
+type AddressInfo = NonNullable<z.infer<typeof ipAddresses>[number]['addr_info']>[number];
+
+function toAddress({ family, local, prefixlen, scope, dynamic }: AddressInfo): Address[] {
+  if (scope !== 'global' || !local || prefixlen === undefined) return [];
+  return [{ family: family === 'inet6' ? 6 : 4, address: local, prefix: prefixlen, dynamic: dynamic ?? false }];
+}
+
+/** Unicast routes with a device, as `ip` orders them. */
+export function parseRoutes(json: string, family: 4 | 6): Route[] {
   return ipRoutes
     .parse(JSON.parse(json || '[]'))
-    .flatMap(({ dst, gateway, dev }) => (dev ? [{ destination: dst, gateway, device: dev }] : []));
+    .flatMap(({ type = 'unicast', dst, nexthops, metric = 0, protocol = 'boot', ...route }) =>
+      (nexthops ?? [route]).flatMap(({ gateway, dev }) =>
+        dev && type === 'unicast' ? [{ family, destination: dst, gateway, device: dev, metric, protocol }] : [],
+      ),
+    );
 }
+
+/** A lone dot, by which engines say that there is no search domain, is none. */
+const DOMAIN = /^(?!\.$)[\w.-]+$/;
 
 /** resolv.conf(5): the last `search` or `domain` wins; comments begin with # or ;. */
 export function parseResolver(text: string): Resolver {
@@ -106,19 +150,27 @@ export function parseResolver(text: string): Resolver {
       .replace(/[#;].*$/, '')
       .trim()
       .split(/\s+/);
-    if (keyword === 'nameserver' && words[0]) nameservers.push(words[0]);
-    if (keyword === 'search' || keyword === 'domain') search = words.filter((word) => word !== '.');
+    if (keyword === 'nameserver' && isIP(words[0] ?? '') !== 0) nameservers.push(words[0] ?? '');
+    if (keyword === 'search' || keyword === 'domain') search = words.filter((word) => DOMAIN.test(word));
   }
   return { nameservers, search };
 }
 
-/** The link of the default route, else the first one with an IPv4 address. */
-export function primaryLink(snapshot: NetworkSnapshot): Link | undefined {
-  const device = snapshot.routes.find(({ destination }) => destination === 'default')?.device;
-  const withAddress = snapshot.links.filter(({ addresses }) => addresses.some(({ family }) => family === 4));
-  return withAddress.find(({ name }) => name === device) ?? withAddress[0];
+/** The default route that the kernel would take: the least metric, then the first. */
+export function defaultRoute({ routes }: Pick<NetworkSnapshot, 'routes'>, family: 4 | 6): Route | undefined {
+  const defaults = routes.filter((route) => route.family === family && route.destination === 'default');
+  return defaults.reduce<Route | undefined>(
+    (best, each) => (best && best.metric <= each.metric ? best : each),
+    undefined,
+  );
 }
 
-export function ipv4Addresses({ links }: NetworkSnapshot): string[] {
-  return links.flatMap(({ addresses }) => addresses.flatMap(({ family, address }) => (family === 4 ? [address] : [])));
+export function addressesOf({ addresses }: Link, family: 4 | 6): readonly Address[] {
+  return addresses.filter((address) => address.family === family);
+}
+
+/** Every global address of every link, IPv4 first. */
+export function allAddresses({ links }: NetworkSnapshot): string[] {
+  const of = (family: 4 | 6) => links.flatMap((link) => addressesOf(link, family).map(({ address }) => address));
+  return [...of(4), ...of(6)];
 }

@@ -1,36 +1,50 @@
-import { innerNetwork } from './inner.ts';
-import { type Forward, type NetworkInput, type NetworkPlan, noPlan, type Port } from './mode.ts';
-import { ipv4Addresses } from './snapshot.ts';
+import { isReached, lostForwards, lostPing, planForwards } from './forwards.ts';
+import { plainGuest } from './guest.ts';
+import { emptyPlan, type Forward, type Mode, type NicInput, type NicPlan } from './mode.ts';
+import { addressesOf, allAddresses } from './snapshot.ts';
 
-/** First port for what QEMU may not open under its own number. */
-const SUBSTITUTE_BASE = 20_000;
+/** QEMU's user network carries no larger packets (libslirp, IF_MTU_DEFAULT). */
+const MAX_MTU = 1500;
+
+export const user: Mode = { name: 'user', missing: () => undefined, plan: planUser, changesLink: false };
 
 /**
- * QEMU's own network (SLIRP): needs nothing of the container. Only PORTS reach the guest. A port below the container's
- * `ip_unprivileged_port_start` is not QEMU's to open (it is no root): the supervisor opens it, where it may, and relays.
- * The guest's subnet is never one of the container's: rootless Podman's own SLIRP has QEMU's default, 10.0.2.0/24.
+ * QEMU's own network (SLIRP): needs nothing of the container. Only PORTS reach the guest, by IPv4. The guest's subnet is
+ * never one of the container's: rootless Podman's own SLIRP has QEMU's default, 10.0.2.0/24.
  */
-export function planUser(input: NetworkInput): NetworkPlan {
-  const { inner, losses } = innerNetwork(input);
-  const forwards = input.ports.map((port) => planForward(port, input));
+function planUser(nic: NicInput): NicPlan {
+  const { link, inner, means, options, snapshot } = nic;
+  const forwards = nic.forwardsPorts ? planForwards(options.ports, means) : [];
   return {
-    ...noPlan,
+    ...emptyPlan,
     mode: 'user',
-    interfaces: [{ kind: 'user', mac: input.macAt(0), subnet: `${inner}.0` }],
-    addresses: ipv4Addresses(input.snapshot),
+    link: link.name,
+    interface: {
+      kind: 'user',
+      mac: nic.mac,
+      subnet: `${inner.ipv4}.0`,
+      subnet6: inner.ipv6,
+      mtu: Math.min(link.mtu, MAX_MTU),
+    },
+    addresses: isReached(forwards) ? allAddresses(snapshot).filter((address) => !address.includes(':')) : [],
+    guest: {
+      ...plainGuest(link.name, nic.mac),
+      acceptRa: addressesOf(link, 6).length > 0,
+      search: snapshot.resolver.search,
+    },
     forwards,
-    losses: [...losses, ...forwards.filter(({ way }) => way === 'inside').map((forward) => lossOf(forward, input))],
+    losses: [...lostForwards(forwards, means), ...(nic.forwardsPorts ? lostPing(means) : []), ...lostHere(nic)],
   };
 }
 
-function planForward({ protocol, port }: Port, input: NetworkInput): Forward {
-  if (port >= input.unprivilegedPortStart) return { protocol, port, qemuPort: port, way: 'direct' };
-  const relayed = protocol === 'tcp' && input.mayBindLow;
-  return { protocol, port, qemuPort: SUBSTITUTE_BASE + port, way: relayed ? 'relayed' : 'inside' };
-}
-
-function lossOf({ port, protocol }: Forward, { unprivilegedPortStart }: NetworkInput): string {
-  return `port ${port}/${protocol} cannot be opened: ports below ${unprivilegedPortStart} need a privilege here; add --sysctl net.ipv4.ip_unprivileged_port_start=0`;
+function lostHere({ link, forwardsPorts }: NicInput): string[] {
+  const ipv6 = forwardsPorts && addressesOf(link, 6).length > 0;
+  return [
+    ...(link.mtu > MAX_MTU
+      ? [`the guest's MTU is ${MAX_MTU}, not the ${link.mtu} of ${link.name}: QEMU's user network carries no more`]
+      : []),
+    ...(ipv6 ? [`the guest is not reached by the IPv6 address of ${link.name}: QEMU forwards ports of IPv4 only`] : []),
+  ];
 }
 
 /** For the monitor of a running domain (QEMU, hmp-commands.hx, hostfwd_add). */

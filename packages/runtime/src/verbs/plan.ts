@@ -16,7 +16,7 @@ const SAMPLE = { uuid: '00000000-0000-4000-8000-000000000000', mac: '52:54:00:00
 /** The domain's XML as it would be now; nothing is started or written. KVM is not tried, so `auto` shows TCG. */
 export async function printXml(deps: Deps, out: Out): Promise<number> {
   const snapshot = await readSnapshot(deps.exec, deps.hostname);
-  const { plan } = planGuestNetwork(deps, snapshot, () => SAMPLE.mac);
+  const { plan } = await planGuestNetwork(deps, snapshot, () => SAMPLE.mac, 'asking');
   const xml = await domainXml(deps, {
     uuid: SAMPLE.uuid,
     accelerator: deps.config.accel === 'kvm' ? 'kvm' : 'tcg',
@@ -35,7 +35,7 @@ export async function checkContainer(deps: Deps, out: Out): Promise<number> {
   reportMachine(log, deps);
   requireContainer(deps.facts);
   const snapshot = await readSnapshot(deps.exec, deps.hostname);
-  const { choice, plan } = planGuestNetwork(deps, snapshot, () => SAMPLE.mac);
+  const { choice, plan } = await planGuestNetwork(deps, snapshot, () => SAMPLE.mac, 'asking');
   reportNetwork(log, choice, plan);
   if (deps.facts.kvm) log.info('accelerator: /dev/kvm is there; a start tries whether code runs in it');
   else reportAccelerator(log, chooseAccelerator(deps.config.accel, undefined, undefined));

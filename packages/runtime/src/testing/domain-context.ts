@@ -1,0 +1,32 @@
+import type { DomainContext } from '../domain/context.ts';
+
+/** A machine like any other: an overlay on its base and a seed, one tap, no KVM. */
+export const domainContext: DomainContext = {
+  name: 'vm',
+  uuid: '6a3f6c0e-5a52-4bb4-9f5c-7d3a6f9b1a11',
+  title: 'debian:13-packages',
+  osId: 'http://debian.org/debian/13',
+  emulator: '/usr/lib/virtainers/bin/qemu-system-x86_64',
+  accelerator: 'tcg',
+  ramMiB: 1024,
+  cpus: 2,
+  disks: [
+    {
+      path: '/mounted/local_image.qcow2',
+      format: 'qcow2',
+      target: 'vda',
+      readonly: false,
+      backing: [{ path: '/disk/disk.qcow2', format: 'qcow2' }],
+    },
+    { path: '/cloud_init.iso', format: 'raw', target: 'vdb', readonly: true, backing: [] },
+  ],
+  interfaces: [{ kind: 'tap', mac: '52:54:00:00:00:01', device: 'vm0', mtu: 1400 }],
+  consoleLog: '/var/log/libvirt/qemu/console/console.log',
+  qemuArgs: [],
+};
+
+/** The same, with an overlay that stands alone. */
+export const standingAlone: DomainContext = {
+  ...domainContext,
+  disks: domainContext.disks.map((disk) => ({ ...disk, backing: [] })),
+};
