@@ -1,28 +1,16 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Engine, startDocker } from '../helpers/engines.ts';
+import { expect, test } from 'vitest';
+import { fastDocker } from '../helpers/fast-docker.ts';
 import { FAST_READY } from '../helpers/fast-guest.ts';
 import { waitFor } from '../helpers/process.ts';
-import { fastImage, RECOMMENDED, startVirtainer, type Virtainer } from '../helpers/virtainer.ts';
+import type { Virtainer } from '../helpers/virtainer.ts';
 
-let docker: Engine;
-let image: string;
-let vm: Virtainer | undefined;
-
-beforeAll(async () => {
-  docker = await startDocker();
-  const fast = await fastImage();
-  await docker.load(fast.archive);
-  image = fast.reference;
-});
-
-afterEach(async () => vm?.remove());
-afterAll(() => docker?.stop());
+const fast = fastDocker();
 
 const logged = (machine: Virtainer, text: string, timeoutMs = 60_000) =>
   waitFor(text, async () => ((await machine.log()).includes(text) ? true : undefined), timeoutMs);
 
 test.for([[[]], [['-t']]])('the console is on stdout from its first byte: docker run %o', async ([options]) => {
-  vm = await startVirtainer(docker, image, ['-e', 'RAM=256', ...RECOMMENDED, ...(options ?? [])]);
+  const vm = await fast.start(options);
   await vm.reached('ready');
   await logged(vm, FAST_READY);
   const log = await vm.log();
@@ -31,10 +19,12 @@ test.for([[[]], [['-t']]])('the console is on stdout from its first byte: docker
 });
 
 test('V17: virsh console works beside the log, which goes on during and afterwards', async () => {
-  vm = await startVirtainer(docker, image, ['-e', 'RAM=256', ...RECOMMENDED]);
+  const vm = await fast.start();
   await vm.reached('ready');
   const words = `docker exec -it ${vm.name} virsh console --force vm`;
-  const child = docker.spawn('script', ['--quiet', '--return', '--command', words, '/dev/null'], { stdin: 'pipe' });
+  const child = fast.docker.spawn('script', ['--quiet', '--return', '--command', words, '/dev/null'], {
+    stdin: 'pipe',
+  });
   let screen = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     screen += text;
@@ -51,7 +41,7 @@ test('V17: virsh console works beside the log, which goes on during and afterwar
 });
 
 test('nothing is lost or doubled across the rotation of the console log', async () => {
-  vm = await startVirtainer(docker, image, ['-e', 'RAM=256', ...RECOMMENDED]);
+  const vm = await fast.start();
   await vm.reached('ready');
   const lines = 60_000;
   // 45 bytes a line: more than virtlogd's 2 MiB.

@@ -1,31 +1,13 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Engine, startDocker } from '../helpers/engines.ts';
+import { truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { FAST_OPTIONS, fastDocker } from '../helpers/fast-docker.ts';
 import { waitFor } from '../helpers/process.ts';
-import { fastImage, RECOMMENDED, startVirtainer, type Virtainer, virtainerNamed } from '../helpers/virtainer.ts';
+import { bakedImage } from '../helpers/virtainer.ts';
 
-let docker: Engine;
-let image: string;
+const fast = fastDocker();
+const { start } = fast;
 let volumes = 0;
-const started: Virtainer[] = [];
-
-beforeAll(async () => {
-  docker = await startDocker();
-  const fast = await fastImage();
-  await docker.load(fast.archive);
-  image = fast.reference;
-});
-
-afterEach(async () => {
-  for (const each of started.splice(0)) await each.remove();
-});
-
-afterAll(() => docker?.stop());
-
-async function start(options: readonly string[] = [], args: readonly string[] = []): Promise<Virtainer> {
-  const virtainer = await startVirtainer(docker, image, ['-e', 'RAM=256', ...RECOMMENDED, ...options], args);
-  started.push(virtainer);
-  return virtainer;
-}
 
 function freshVolume(): string[] {
   volumes += 1;
@@ -62,9 +44,9 @@ test('V1: stop within the default 10 s flushes, shuts the guest down and ends wi
   const vm = await start(freshVolume());
   await vm.reached('ready');
   await vm.guest('echo unsynced > /data/file');
-  await docker.command('stop', vm.name);
+  await fast.docker.command('stop', vm.name);
   expect(await vm.inspect('{{.State.ExitCode}}')).toBe('0');
-  await docker.command('start', vm.name);
+  await fast.docker.command('start', vm.name);
   await vm.reached('ready');
   expect(await vm.guest('cat /data/file')).toBe('unsynced\n');
   expect(await vm.guest('dmesg | grep -c recovery || true')).toBe('0\n');
@@ -74,8 +56,8 @@ test('with stop -t 1 nothing that was written before is lost, and the next start
   const vm = await start(freshVolume());
   await vm.reached('ready');
   await vm.guest('dd if=/dev/urandom of=/data/random bs=64k count=16 2>/dev/null; md5sum /data/random > /data/sum');
-  await docker.command('stop', '-t', '1', vm.name);
-  await docker.command('start', vm.name);
+  await fast.docker.command('stop', '-t', '1', vm.name);
+  await fast.docker.command('start', vm.name);
   await vm.reached('ready');
   expect(await vm.guest('md5sum -c /data/sum')).toContain('OK');
 });
@@ -84,8 +66,8 @@ test('SIGKILL of the container loses nothing that the guest had flushed', async 
   const vm = await start(freshVolume());
   await vm.reached('ready');
   await vm.guest('echo kept > /data/file; sync');
-  await docker.command('kill', '--signal', 'KILL', vm.name);
-  await docker.command('start', vm.name);
+  await fast.docker.command('kill', '--signal', 'KILL', vm.name);
+  await fast.docker.command('start', vm.name);
   await vm.reached('ready');
   expect(await vm.guest('cat /data/file')).toBe('kept\n');
 });
@@ -93,7 +75,7 @@ test('SIGKILL of the container loses nothing that the guest had flushed', async 
 test('V3: restart boots the same machine again: boots count on, the address answers', async () => {
   const vm = await start(freshVolume());
   const before = await vm.reached('ready');
-  await docker.command('restart', '-t', '60', vm.name);
+  await fast.docker.command('restart', '-t', '60', vm.name);
   const after = await vm.reached('ready');
   expect(after.since).not.toBe(before.since);
   expect((await vm.guest('cat /data/boots')).trim()).toBe('2');
@@ -110,16 +92,31 @@ test('a restart policy brings a panicked guest back', async () => {
 });
 
 test('Ctrl-C on the terminal of docker run -it is a stop', async () => {
-  const options = ['run', '-it', '--name', 'terminal', '-e', 'RAM=256', ...RECOMMENDED, image];
-  const words = ['docker', ...options].join(' ');
-  const child = docker.spawn('script', ['--quiet', '--return', '--command', words, '/dev/null'], { stdin: 'pipe' });
-  const vm = virtainerNamed(docker, 'terminal');
-  started.push(vm);
+  const words = ['docker', 'run', '-it', '--name', 'terminal', ...FAST_OPTIONS, fast.image].join(' ');
+  const child = fast.docker.spawn('script', ['--quiet', '--return', '--command', words, '/dev/null'], {
+    stdin: 'pipe',
+  });
+  const vm = fast.adopt('terminal');
   await waitFor('the container', async () => (await vm.status()).state, 60_000);
   await vm.reached('ready');
   child.stdin?.write('\x03');
   expect((await child.exited).exitCode).toBe(0);
   expect(await vm.log()).toContain('stop: SIGINT received');
+});
+
+test('a stop before the guest was started ends with 0, and starts none', async () => {
+  const generic = await bakedImage('generic');
+  await fast.docker.load(generic.archive);
+  // Hashed in full at its first start, which takes seconds. A boot sector's signature, and then holes.
+  const disk = join(await fast.docker.folder('large'), 'disk.raw');
+  await writeFile(disk, Buffer.alloc(512).fill('\x55\xaa', 510, 'latin1'));
+  await truncate(disk, 3 * 1024 ** 3);
+  const vm = fast.adopt('early');
+  await fast.docker.command('run', '-d', '--name', vm.name, '-v', `${disk}:/image:ro`, generic.reference);
+  await waitFor('the log', async () => ((await vm.log()).includes('libvirt: ') ? true : undefined), 30_000);
+  await fast.docker.command('stop', '-t', '90', vm.name);
+  expect(await vm.inspect('{{.State.ExitCode}}')).toBe('0');
+  expect(await vm.log()).toContain('stopped before the guest was started (exit code 0)');
 });
 
 test('V19: no zombie is left, and the health check tells', async () => {
@@ -137,7 +134,7 @@ test('V19: no zombie is left, and the health check tells', async () => {
 test('starting writes nothing into the own layer of the container that grows with the disk', async () => {
   const vm = await start(freshVolume());
   await vm.reached('ready');
-  const size = Number(await docker.command('inspect', '--size', '--format', '{{.SizeRw}}', vm.name));
+  const size = Number(await fast.docker.command('inspect', '--size', '--format', '{{.SizeRw}}', vm.name));
   // The base disk alone has 20 MB; what is left is libvirt's state, the seed and the log.
   expect(size).toBeLessThan(2_000_000);
 });

@@ -1,28 +1,17 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Engine, startDocker } from '../helpers/engines.ts';
+import { expect, test } from 'vitest';
+import { fastDocker } from '../helpers/fast-docker.ts';
 import { tempFolder } from '../helpers/folders.ts';
 import { exec } from '../helpers/process.ts';
-import { bakedImage, fastImage, RECOMMENDED, startVirtainer } from '../helpers/virtainer.ts';
+import { bakedImage, RECOMMENDED } from '../helpers/virtainer.ts';
 
 /** What must not start says why, with the exit code of the contract, before anything is written. */
-let docker: Engine;
-let image: string;
+const fast = fastDocker();
 
-beforeAll(async () => {
-  docker = await startDocker();
-  const fast = await fastImage();
-  await docker.load(fast.archive);
-  image = fast.reference;
-});
-
-afterAll(() => docker?.stop());
-
-async function refused(options: readonly string[], args: readonly string[] = [], reference = image) {
-  const { exitCode, stderr, stdout } = await docker.exec('docker', ['run', '--rm', ...options, reference, ...args], {
-    allowFailure: true,
-  });
+async function refused(options: readonly string[], args: readonly string[] = [], reference = fast.image) {
+  const words = ['run', '--rm', ...options, reference, ...args];
+  const { exitCode, stderr, stdout } = await fast.docker.exec('docker', words, { allowFailure: true });
   return { exitCode, said: stdout + stderr };
 }
 
@@ -78,23 +67,23 @@ test('69: ACCEL=kvm where KVM is useless', async () => {
 });
 
 test('V13: a step that fails ends the container: 73 for a data folder in use, and for one that cannot be written', async () => {
-  const vm = await startVirtainer(docker, image, ['-e', 'RAM=256', '-v', 'busy:/mounted', ...RECOMMENDED]);
+  const vm = await fast.start(['-v', 'busy:/mounted']);
   await vm.reached('ready');
   const second = await refused(['-v', 'busy:/mounted', ...RECOMMENDED]);
   expect(second.exitCode).toBe(73);
   expect(second.said).toContain(await vm.inspect('{{.Config.Hostname}}'));
   await vm.remove();
-  const folder = await docker.folder('readonly');
+  const folder = await fast.docker.folder('readonly');
   const third = await refused(['-v', `${folder}:/mounted:ro`]);
   expect(third.exitCode).toBe(73);
 });
 
 test('V6: 65 for the overlay of another base, both digests named, nothing written', async () => {
-  const vm = await startVirtainer(docker, image, ['-e', 'RAM=256', '-v', 'other:/mounted', ...RECOMMENDED]);
+  const vm = await fast.start(['-v', 'other:/mounted']);
   await vm.reached('booting');
   await vm.remove();
   const debian = await bakedImage('debian:13-packages');
-  await docker.load(debian.archive);
+  await fast.docker.load(debian.archive);
   const { exitCode, said } = await refused(['-v', 'other:/mounted', ...RECOMMENDED], [], debian.reference);
   expect(exitCode).toBe(65);
   expect(said.match(/sha256:[0-9a-f]{12,}/g)?.length).toBeGreaterThanOrEqual(2);
@@ -112,27 +101,26 @@ test('a /dev/kvm that opens and is useless is named, and the guest runs without 
   const node = join(await tempFolder('kvm'), 'kvm');
   await exec('mknod', [node, 'c', '10', '232']);
   await chmod(node, 0o666);
-  const vm = await startVirtainer(docker, image, ['-e', 'RAM=256', '--device', `${node}:/dev/kvm`, ...RECOMMENDED]);
+  const vm = await fast.start(['--device', `${node}:/dev/kvm`]);
   const { accelerator } = await vm.reached('ready');
   // On a machine whose KVM works this is kvm, and says that code ran in it.
   expect(accelerator?.reason).toMatch(
     accelerator?.kind === 'kvm' ? /a boot sector ran/ : /\/dev\/kvm is there but useless/,
   );
-  await vm.remove();
 });
 
 test("the host's network namespace is never touched", async () => {
   // Carrier comes and goes with containers of the engine's own bridge; addresses, routes, devices and rules are ours to leave alone.
   const state = async () => {
     const shown: string[] = [];
-    for (const args of [['address'], ['route']]) shown.push((await docker.exec('ip', args)).stdout);
-    shown.push((await docker.exec('nft', ['list', 'ruleset'])).stdout);
+    for (const args of [['address'], ['route']]) shown.push((await fast.docker.exec('ip', args)).stdout);
+    shown.push((await fast.docker.exec('nft', ['list', 'ruleset'])).stdout);
     return shown.map((text) =>
       text.replaceAll(/<[A-Z,_-]*>|state [A-Z]+|linkdown|group default/g, '').replaceAll(/ +/g, ' '),
     );
   };
   const before = await state();
-  const vm = await startVirtainer(docker, image, ['-e', 'RAM=256', '--net=host', '-e', 'PORTS=2299', ...RECOMMENDED]);
+  const vm = await fast.start(['--net=host', '-e', 'PORTS=2299']);
   const { network } = await vm.reached('booting');
   expect(network?.mode).toBe('user');
   expect(await state()).toEqual(before);
