@@ -83,6 +83,7 @@ async function stateOf(box: Exec) {
 test.for(COMBINATIONS)('%s over a %s: the guest is the container; what was taken comes back', async ([mode, kind]) => {
   await usualNetwork(kind, 1400);
   const { box, lan, neighbour, guest } = wired;
+  await ip(lan, 'address add fd83::1/64 dev br0 nodad');
   await ip(box, 'address add fd83::5/64 dev eth0 nodad');
   await ip(box, '-6 route add default via fd83::1');
   await ip(box, 'route add 10.77.0.0/16 via 10.83.0.9');
@@ -91,7 +92,7 @@ test.for(COMBINATIONS)('%s over a %s: the guest is the container; what was taken
     return state.addresses.length === 3 ? state : undefined;
   };
   const before = await waitFor('the link-local address', settled, 10_000);
-  const { guestAddress } = await take(mode, {}, ['10.83.0.1']);
+  const { guestAddress, guest: told } = await take(mode, {}, ['10.83.0.1']);
   expect(await askForLease(wired)).toMatchObject({
     ip: '10.83.0.5',
     mask: '24',
@@ -106,6 +107,10 @@ test.for(COMBINATIONS)('%s over a %s: the guest is the container; what was taken
   expect(await pings(guest, '10.99.0.1')).toBe(true);
   expect(await pings(neighbour, '10.83.0.5')).toBe(true);
   expect(await pings(box, guestAddress ?? '')).toBe(true);
+  expect(told).toMatchObject({ addresses: ['fd83::5/64'], routes: [{ to: '::/0', via: 'fd83::1', onLink: false }] });
+  await ip(guest, 'address add fd83::5/64 dev eth0');
+  expect(await pings(guest, 'fd83::1')).toBe(true);
+  expect(await pings(lan, 'fd83::5')).toBe(true);
   // The container itself has no address on the network, and no one there heard of its leg.
   const left = (await ip(box, '-brief address show')).split('\n').filter((line) => !line.startsWith('lo'));
   expect(left.join(' ').match(/\d+\.\d+\.\d+\.\d+\/\d+|[0-9a-f]+::[0-9a-f:]*\/\d+/g)).toEqual(['169.254.77.1/32']);

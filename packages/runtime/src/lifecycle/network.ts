@@ -9,8 +9,8 @@ import type { Deps } from './deps.ts';
 import { networkMeans } from './preflight.ts';
 
 /**
- * Chooses the modes and plans them; touches nothing. passt and macvtap are tried where they would be chosen. `asking`: perhaps beside a
- * machine that runs, whose own ports are no obstacle to it.
+ * Chooses the modes and plans them; touches nothing. passt and macvtap are tried where they would be chosen. `asking`:
+ * perhaps beside a machine that runs, whose own ports are no obstacle to it.
  */
 export async function planGuestNetwork(
   { config, facts, driver, exec }: Pick<Deps, 'config' | 'facts' | 'driver' | 'exec'>,
