@@ -116,10 +116,11 @@ test('Podman: auto is passt where nat is not to be had; check says so and leaves
 
 test('NICs of several modes: each has the network that was asked for, the ports are those of the first', async () => {
   const podman = engineNamed('podman');
-  const first = await network(podman, 'first', '--subnet', `${podman.spare}.0/25`);
-  const second = await network(podman, 'second', '--subnet', `${podman.spare}.128/25`, '--opt', 'mtu=1300');
+  // Podman 4.3 hands out eth0, eth1, ... in an order of its own, so that each of the networks must be reachable from here.
+  const first = await network(podman, 'first', '--subnet', `${podman.spare}.0/26`);
+  const second = await network(podman, 'second', '--subnet', `${podman.spare}.64/26`, '--opt', 'mtu=1300');
   const modes = ['-e', 'NETWORK_MODE=eth0=passt eth1=user eth2=passt'];
-  const third = await network(podman, 'third', '--subnet', `${podman.spare.replace(/\d+$/, '250')}.0/24`);
+  const third = await network(podman, 'third', '--subnet', `${podman.spare}.128/26`);
   const networks = [first, second, third].flatMap((name) => ['--network', name]);
   const vm = await start(podman, ...modes, ...networks, '-e', 'PORTS=23,80');
   const { network: seen } = await vm.reached('ready');

@@ -109,6 +109,9 @@ test.for(COMBINATIONS)('%s over a %s: the guest is the container; what was taken
   expect(await pings(box, guestAddress ?? '')).toBe(true);
   expect(told).toMatchObject({ addresses: ['fd83::5/64'], routes: [{ to: '::/0', via: 'fd83::1', onLink: false }] });
   await ip(guest, 'address add fd83::5/64 dev eth0');
+  // Duplicate address detection (RFC 4862, 5.4): nobody else, not even the container, may still answer for it.
+  const detecting = async () => ((await ip(guest, '-6 address show dev eth0 tentative')) ? undefined : true);
+  await waitFor('the end of duplicate address detection', detecting, 10_000);
   expect(await pings(guest, 'fd83::1')).toBe(true);
   expect(await pings(lan, 'fd83::5')).toBe(true);
   // The container itself has no address on the network, and no one there heard of its leg.
