@@ -1,18 +1,16 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { type Exec, VirtainersError } from '@virtainers/core';
+import type { QemuUser } from '../container/user.ts';
 import { type AcceleratorChoice, chooseAccelerator, type KvmDevice } from './choose.ts';
 import { joinGroup } from './group.ts';
 import { type Accel, type KvmProbe, probeKvm, rememberedProbe, rememberProbe } from './probe.ts';
 
-export interface AcceleratorInput {
+export interface AcceleratorInput extends QemuUser {
   readonly asked: Accel;
   /** /dev/kvm as seen at start; undefined: it is not there. */
   readonly device:
     | { readonly uid: number; readonly gid: number; readonly mode: number; readonly openable: boolean }
     | undefined;
-  readonly uid: number;
-  readonly gid: number;
-  readonly asRoot: boolean;
   readonly probeFolder: string;
   readonly memory: string;
 }

@@ -9,6 +9,7 @@ import {
   VirtainersError,
 } from '@virtainers/core';
 import { z } from 'zod';
+import { asQemu, type QemuUser } from '../container/user.ts';
 
 export type Accel = 'auto' | 'kvm' | 'tcg';
 
@@ -19,18 +20,11 @@ export interface KvmProbe {
 }
 
 /** Runs code in KVM: QEMU's firmware and a boot sector that ends it. */
-export async function probeKvm(
-  exec: Exec,
-  folder: string,
-  ids: { uid: number; gid: number; asRoot: boolean },
-): Promise<KvmProbe> {
+export async function probeKvm(exec: Exec, folder: string, user: QemuUser): Promise<KvmProbe> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const disk = join(folder, 'kvm-probe.img');
   await writeFile(disk, kvmProbeDisk(), { mode: 0o644 });
-  const qemu = planKvmProbe(disk);
-  const [file, ...args] = ids.asRoot
-    ? ['setpriv', `--reuid=${ids.uid}`, `--regid=${ids.gid}`, '--init-groups', ...qemu]
-    : qemu;
+  const [file, ...args] = asQemu(user, planKvmProbe(disk));
   const started = performance.now();
   try {
     const { exitCode, stderr } = await exec(file, args, { timeoutMs: KVM_PROBE_LIMIT_MS, allowFailure: true });

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { type GuestNetwork, renderNetworkConfig } from './network-config.ts';
+import { type GuestNic, plainGuest } from '../guest/nic.ts';
+import { renderNetworkConfig } from './network-config.ts';
 
 const template = readFileSync(new URL('../../../../templates/cloud-init/network-config.hbs', import.meta.url), 'utf8');
 
@@ -37,20 +38,9 @@ const schema = z.strictObject({
   ),
 });
 
-const read = (network: GuestNetwork) => schema.parse(parse(renderNetworkConfig(template, network)));
+const read = (network: readonly GuestNic[]) => schema.parse(parse(renderNetworkConfig(template, network)));
 
-const plain: GuestNetwork[number] = {
-  name: 'eth0',
-  mac: '02:42:ac:11:00:02',
-  dhcp4: true,
-  dhcp6: false,
-  acceptRa: false,
-  addresses: [],
-  routes: [],
-  mtu: undefined,
-  nameservers: [],
-  search: [],
-};
+const plain = plainGuest('eth0', '02:42:ac:11:00:02');
 
 test('a NIC that DHCP sets up', () => {
   expect(read([plain])).toEqual({

@@ -1,21 +1,8 @@
 import { compileTemplate } from '@virtainers/core';
-
-/** The guest's NICs, in its order, as its network-config tells them. */
-export type GuestNetwork = readonly {
-  readonly name: string;
-  readonly mac: string;
-  readonly dhcp4: boolean;
-  readonly dhcp6: boolean;
-  readonly acceptRa: boolean;
-  readonly addresses: readonly string[];
-  readonly routes: readonly { readonly to: string; readonly via: string; readonly onLink: boolean }[];
-  readonly mtu: number | undefined;
-  readonly nameservers: readonly string[];
-  readonly search: readonly string[];
-}[];
+import type { GuestNic } from '../guest/nic.ts';
 
 /** network-config, version 2 (cloud-init, "Networking config Version 2"); NICs are told by their MACs and named as in the container. */
-export function renderNetworkConfig(template: string, network: GuestNetwork): string {
+export function renderNetworkConfig(template: string, network: readonly GuestNic[]): string {
   const nics = network.map((nic) => ({
     ...nic,
     mtu: nic.mtu ?? false,

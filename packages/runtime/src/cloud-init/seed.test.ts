@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import type { GuestNetwork } from './network-config.ts';
+import { plainGuest } from '../guest/nic.ts';
 import { randomPassword } from './password.ts';
 import { planSeed, type SeedInput, type SeedPlan } from './seed.ts';
 
@@ -198,18 +198,7 @@ test('an ISO is attached as it is, and what lies beside it is named', () => {
   });
 });
 
-const nic: GuestNetwork[number] = {
-  name: 'eth0',
-  mac: '02:42:ac:11:00:02',
-  dhcp4: true,
-  dhcp6: false,
-  acceptRa: false,
-  addresses: [],
-  routes: [],
-  mtu: undefined,
-  nameservers: [],
-  search: [],
-};
+const nic = plainGuest('eth0', '02:42:ac:11:00:02');
 
 test("the user's network-config wins over ours, byte for byte", () => {
   const ours = parse(plan({ network: [nic] }).read('network-config'));

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { compileTemplate, VirtainersError } from '@virtainers/core';
+import type { GuestNic } from '../guest/nic.ts';
 import type { SeedInputs } from './inputs.ts';
 import { parseMetaData, type UserMetaData } from './meta-data.ts';
-import { type GuestNetwork, renderNetworkConfig } from './network-config.ts';
+import { renderNetworkConfig } from './network-config.ts';
 import { parsePublicKeys } from './public-keys.ts';
 
 /** The texts of templates/cloud-init/*.hbs. */
@@ -25,7 +26,7 @@ export interface SeedInput extends SeedInputs {
   /** Name of the virtio port on which the guest says that cloud-init has ended. */
   readonly readyPort: string;
   /** The guest's NICs, where it has to be told; the user's own network-config wins. */
-  readonly network: GuestNetwork | undefined;
+  readonly network: readonly GuestNic[] | undefined;
   /** Makes a password. */
   random(): string;
   readonly templates: SeedTemplates;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { noOptions } from '../testing/networks.ts';
 import { readNetwork } from './network.ts';
 import { Reader } from './reader.ts';
 import type { SettingName } from './settings.ts';
@@ -17,16 +18,7 @@ const all = (mode: string, by: string) => ({ kind: 'all', mode, by });
 test('without any setting: auto, every interface, DHCP, the ports of the image', () => {
   expect(read({})).toEqual({
     ask: { kind: 'auto' },
-    options: {
-      attach: undefined,
-      selectedNetwork: undefined,
-      dhcp: true,
-      dnsmasqOptions: [],
-      dnsServers: [],
-      bridge: undefined,
-      ports: [{ protocol: 'tcp', port: 22 }],
-      cidr: '192.168.100',
-    },
+    options: noOptions,
     problems: [],
   });
 });

@@ -1,3 +1,4 @@
+import type { Port } from '../guest/port.ts';
 import { MODE_NAMES, type ModeName, type NetworkAsk, type NetworkOptions } from '../network/mode.ts';
 import type { Reader } from './reader.ts';
 import type { SettingName } from './settings.ts';
@@ -9,7 +10,7 @@ export interface NetworkSettings {
 }
 
 /** The network's settings, those of the seeds included: theirs select their mode where NETWORK_MODE is not set. */
-export function readNetwork(reader: Reader, exposed: readonly value.Port[]): NetworkSettings {
+export function readNetwork(reader: Reader, exposed: readonly Port[]): NetworkSettings {
   const attachAll = reader.read('AUTO_ATTACH', value.parseFirstLetter, undefined);
   const named = reader.read('ATTACH_IFACES', value.parseInterfaces, undefined);
   const bridges = reader.read('USE_NET_BRIDGES', value.parseFirstLetter, false);

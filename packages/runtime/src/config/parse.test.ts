@@ -1,6 +1,7 @@
 import type { Machine } from '@virtainers/core';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { noOptions } from '../testing/networks.ts';
 import { type ConfigInput, memoryOverheadMiB, parseConfig } from './parse.ts';
 import { SETTINGS } from './settings.ts';
 
@@ -49,17 +50,11 @@ test('without any setting', () => {
     network: {
       ask: { kind: 'auto' },
       options: {
-        attach: undefined,
-        selectedNetwork: undefined,
-        dhcp: true,
-        dnsmasqOptions: [],
-        dnsServers: [],
-        bridge: undefined,
+        ...noOptions,
         ports: [
           { protocol: 'tcp', port: 22 },
           { protocol: 'tcp', port: 80 },
         ],
-        cidr: '192.168.100',
       },
     },
     accel: 'auto',

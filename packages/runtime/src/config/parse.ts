@@ -1,4 +1,5 @@
 import { formatSize, type Machine, VirtainersError } from '@virtainers/core';
+import type { Port } from '../guest/port.ts';
 import { type Arguments, parseArguments } from './arguments.ts';
 import { type NetworkSettings, readNetwork } from './network.ts';
 import { type OsinfoTable, type OsVariant, resolveOsVariant } from './os-variant.ts';
@@ -70,7 +71,7 @@ export function parseConfig(input: ConfigInput): Config {
 function read(reader: Reader, input: ConfigInput, words: Arguments): Config {
   const { machine } = input;
   const ramMiB = readRam(reader, input);
-  const ports = machine.ports.map((port): value.Port => ({ protocol: 'tcp', port }));
+  const ports = machine.ports.map((port): Port => ({ protocol: 'tcp', port }));
   return {
     ramMiB,
     cpus: reader.read('CPU', (text) => value.parseWhole(text, 1, 255), 1),

@@ -1,12 +1,8 @@
 import { isIP } from 'node:net';
 import { parseSize } from '@virtainers/core';
+import type { Port } from '../guest/port.ts';
 
 /** Readers of single values: the value, or undefined when the text is not allowed. None of them throws. */
-
-export interface Port {
-  readonly protocol: 'tcp' | 'udp';
-  readonly port: number;
-}
 
 const MIB = 1024 ** 2;
 const MAX_PORTS = 1000;

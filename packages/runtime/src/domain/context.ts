@@ -1,4 +1,5 @@
 import { compileTemplate } from '@virtainers/core';
+import type { Forward } from '../guest/port.ts';
 
 /** Everything the domain template is filled with. Plain values; whoever owns the disk or the network makes them. */
 export interface DomainContext {
@@ -38,18 +39,9 @@ export interface DomainInterface {
   readonly subnet6?: string | undefined;
   /** Of passt: the container's interface that it shows the guest. */
   readonly source?: string | undefined;
-  /** Of passt. */
-  readonly forwards?: readonly DomainForward[] | undefined;
+  /** Of passt: opened for everybody where `direct`, else for programs in the container. */
+  readonly forwards?: readonly Forward[] | undefined;
   readonly mtu?: number | undefined;
-}
-
-export interface DomainForward {
-  readonly protocol: 'tcp' | 'udp';
-  /** The guest's. */
-  readonly port: number;
-  /** The one that passt opens: for everybody when `direct`, else for programs in the container. */
-  readonly qemuPort: number;
-  readonly way: 'direct' | 'relayed' | 'inside';
 }
 
 /** The domain's XML from templates/domain/domain.xml.hbs (given as text). */

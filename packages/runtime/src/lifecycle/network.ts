@@ -1,5 +1,6 @@
-import type { GuestNetwork } from '../cloud-init/network-config.ts';
 import { readSocketFacts } from '../container/sockets.ts';
+import type { GuestNic } from '../guest/nic.ts';
+import type { Port } from '../guest/port.ts';
 import { chooseNetwork, type NetworkChoice, planNetwork } from '../network/choose.ts';
 import type { ModeName, NetworkPlan, NicPlan } from '../network/mode.ts';
 import { probeMacvtap } from '../network/probe-macvtap.ts';
@@ -33,7 +34,7 @@ export async function planGuestNetwork(
 }
 
 /** Where the supervisor knocks to see whether the guest answers: its first TCP port. */
-export function firstDoor({ nics }: NetworkPlan, ports: readonly { protocol: 'tcp' | 'udp'; port: number }[]) {
+export function firstDoor({ nics }: NetworkPlan, ports: readonly Port[]) {
   const port = ports.find(({ protocol }) => protocol === 'tcp')?.port ?? 22;
   const host = guestAddressOf(nics);
   if (host !== undefined) return { host, port, needsData: false };
@@ -73,19 +74,15 @@ export function forwardsOf(nics: readonly NicPlan[]) {
   return nics.flatMap(({ forwards }) => forwards);
 }
 
-/** Modes in which one NIC and DHCP are all that a guest has to know, which every cloud image tries by itself. */
-const PLAIN = ['nat', 'passt', 'user', 'none'];
-
-/** What the seed's network-config says; undefined where the guest's own ways do, which then nobody meddles with. */
-export function guestNetwork({ nics }: NetworkPlan): GuestNetwork | undefined {
+/**
+ * What the seed's network-config says; undefined where one NIC and DHCP are all that the guest has to know: every cloud
+ * image tries that by itself, and nobody meddles with it.
+ */
+export function guestNetwork({ nics }: NetworkPlan): readonly GuestNic[] | undefined {
   const guests = nics.flatMap(({ guest }) => guest ?? []);
-  const plain = nics.every(
-    ({ mode, guest }) =>
-      PLAIN.includes(mode) &&
-      !guest?.dhcp6 &&
-      !guest?.addresses.length &&
-      !guest?.routes.length &&
-      !guest?.search.length,
-  );
-  return guests.length === 0 || (plain && guests.length === 1) ? undefined : guests;
+  return guests.length > 1 || guests.some((guest) => !isPlain(guest)) ? guests : undefined;
+}
+
+function isPlain({ dhcp6, mtu, addresses, routes, search }: GuestNic): boolean {
+  return !dhcp6 && mtu === undefined && [addresses, routes, search].every(({ length }) => length === 0);
 }

@@ -172,7 +172,7 @@ async function prepareGuest(deps: Deps, status: StatusFile, undo: Undo) {
   await status.update({ network: networkStatus(choice, plan) });
   const [seedResult, networkResult] = await Promise.allSettled([
     makeSeed(deps, disk, guestNetwork(plan)),
-    clearNetwork(exec, plan)
+    clearNetwork(exec, snapshot, plan)
       .then(() => applyNetwork(exec, spawn, plan, log))
       .then((applied) => {
         undo('the network', () => applied.undo());

@@ -2,11 +2,11 @@ import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileReaders, INPUT_PATHS, readInputs } from '../cloud-init/inputs.ts';
-import type { GuestNetwork } from '../cloud-init/network-config.ts';
 import { randomPassword } from '../cloud-init/password.ts';
 import { planSeed } from '../cloud-init/seed.ts';
 import { seedPath, writeSeed } from '../cloud-init/write-seed.ts';
 import type { OpenDisk } from '../disk/open-disk.ts';
+import type { GuestNic } from '../guest/nic.ts';
 import type { Deps } from './deps.ts';
 import { guestHostname } from './hostname.ts';
 
@@ -16,7 +16,7 @@ export const READY_PORT = 'io.virtainers.ready.0';
 export async function makeSeed(
   { exec, log, config, driver, hostname, templates }: Deps,
   disk: OpenDisk,
-  network: GuestNetwork | undefined,
+  network: readonly GuestNic[] | undefined,
 ): Promise<string> {
   const inputs = await readInputs(INPUT_PATHS, fileReaders);
   const text = (name: string) => readFile(join(templates, 'cloud-init', name), 'utf8');

@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { type Exec, type Log, logOutput, type Spawn, VirtainersError } from '@virtainers/core';
+import { isOurs } from './devices.ts';
 import type { Command, NetworkPlan } from './mode.ts';
+import type { NetworkSnapshot } from './snapshot.ts';
 import { makeTapNode } from './tap-node.ts';
 
 export interface AppliedNetwork {
@@ -66,8 +68,12 @@ function runDaemon(spawn: Spawn, { file, args }: Command, log: Log) {
   return { failed: watch(), stop };
 }
 
-/** What is left of an earlier life of this container, whose namespace outlived it. */
-export async function clearNetwork(exec: Exec, plan: NetworkPlan): Promise<void> {
+/**
+ * What is left of an earlier life of this container, whose namespace outlived it. Where there is no device of ours nothing
+ * is: they are made before all else of a plan, and go last.
+ */
+export async function clearNetwork(exec: Exec, { links }: NetworkSnapshot, plan: NetworkPlan): Promise<void> {
+  if (!links.some(({ name }) => isOurs(name))) return;
   for (const { file, args } of plan.nics.flatMap(({ leftovers }) => leftovers)) {
     await exec(file, args, { allowFailure: true });
   }

@@ -1,8 +1,8 @@
-import { deviceName } from './devices.ts';
-import { bridgeFence, type Fenced, undosOf } from './fence.ts';
+import { ip, tapCommand, undosOf } from './commands.ts';
+import { deviceName, tableName } from './devices.ts';
+import { bridgeFence, type Fenced } from './fence.ts';
 import { emptyPlan, type Mode, missingForDevices, type NicInput, type NicPlan, type PlannedCommand } from './mode.ts';
 import {
-  ip,
   legCommands,
   planTakeover,
   releaseLink,
@@ -11,9 +11,16 @@ import {
   takenGuest,
   takeoverLosses,
 } from './takeover.ts';
-import { tapCommand } from './tap.ts';
 
-export const bridge: Mode = { name: 'bridge', missing: missingForDevices, plan: planBridge, changesLink: true };
+export const bridge: Mode = {
+  name: 'bridge',
+  missing: missingForDevices,
+  plan: planBridge,
+  changesLink: true,
+  standsOn: 'interfaces',
+  forwardsPorts: false,
+  hides: false,
+};
 
 /**
  * The guest has the container's MAC and addresses, by a bridge between the container's interface, which gets another
@@ -24,7 +31,7 @@ function planBridge(nic: NicInput): NicPlan {
   const { link } = nic;
   const takeover = planTakeover(nic);
   const [tap, leg] = [deviceName('tap', nic), deviceName('bridge', nic)];
-  const fenced = { ...takeover, table: `virtainers_${tap.replace('-', '_')}`, link: link.name, tap, leg };
+  const fenced = { ...takeover, table: tableName(nic), link: link.name, tap, leg };
   const { served } = takeover;
   const fence = bridgeFence(fenced);
   const devices = deviceCommands(nic, fenced);

@@ -24,6 +24,9 @@ const none: Mode = {
   missing: () => undefined,
   plan: ({ link }) => ({ ...emptyPlan, mode: 'none', link: link.name }),
   changesLink: false,
+  standsOn: 'nothing',
+  forwardsPorts: false,
+  hides: false,
 };
 
 /** Every mode. A new one is a file beside this and a row here. */
@@ -63,7 +66,7 @@ export interface NetworkRequest {
 export function chooseNetwork(request: NetworkRequest): NetworkChoice {
   const { ask, options } = request;
   if (ask.kind === 'each') return chooseEach(ask.modes, request);
-  if (options.attach?.length === 0 && !(ask.kind === 'all' && ask.mode === 'host-bridge')) {
+  if (options.attach?.length === 0 && !(ask.kind === 'all' && modeNamed(ask.mode).standsOn === 'bridge')) {
     return { mode: 'none', reason: 'AUTO_ATTACH=no, and no interface in ATTACH_IFACES', nics: [] };
   }
   if (ask.kind === 'auto') return chooseBest(request);
@@ -113,11 +116,13 @@ function missingFor(name: ModeName, { means, options, snapshot }: NetworkRequest
   return mode.missing(means, options, snapshot);
 }
 
-function nicsOf(mode: ModeName, { options, snapshot }: NetworkRequest): NetworkChoice['nics'] {
-  if (mode === 'none') return [];
-  // The LAN addresses the guest: how many interfaces the host has says nothing.
-  if (mode === 'host-bridge') return [{ link: linkNamed(snapshot, options.bridge ?? '', 'BRIDGE_IF'), mode }];
-  return attachedLinks(snapshot, options, mode).map((link) => ({ link, mode }));
+function nicsOf(name: ModeName, { options, snapshot }: NetworkRequest): NetworkChoice['nics'] {
+  const mode = modeNamed(name);
+  if (mode.standsOn === 'nothing') return [];
+  if (mode.standsOn === 'bridge') {
+    return [{ link: linkNamed(snapshot, options.bridge ?? '', 'BRIDGE_IF'), mode: name }];
+  }
+  return attachedLinks(snapshot, options, mode).map((link) => ({ link, mode: name }));
 }
 
 export interface PlanInput extends Omit<NetworkRequest, 'ask'> {
@@ -136,7 +141,7 @@ export function planNetwork({ nics, macAt, ...common }: PlanInput): NetworkPlan 
     nics.findIndex(({ link }) => link.name === carrier),
     0,
   );
-  const forwarding = nics.findIndex(({ mode }) => mode === 'passt' || mode === 'user');
+  const forwarding = nics.findIndex(({ mode }) => modeNamed(mode).forwardsPorts);
   const plans = nics.map(({ link, mode }, index) => {
     const nic: NicInput = {
       ...common,
@@ -149,7 +154,7 @@ export function planNetwork({ nics, macAt, ...common }: PlanInput): NetworkPlan 
     };
     return modeNamed(mode).plan(nic);
   });
-  const hidden = nics.some(({ mode }) => mode === 'nat' || mode === 'user');
+  const hidden = nics.some(({ mode }) => modeNamed(mode).hides);
   return { nics: plans, losses: hidden ? inners.losses : [] };
 }
 

@@ -1,4 +1,5 @@
-import type { Command, PlannedCommand } from './mode.ts';
+import { type Chain, nftTable } from './commands.ts';
+import type { PlannedCommand } from './mode.ts';
 import { hasWayOut, type Served, type Takeover } from './takeover.ts';
 
 /** What the rules of one takeover are about. */
@@ -13,18 +14,6 @@ export interface Fenced extends Takeover {
 
 /** Ports that no system uses for its own connections unless told to (Linux: 32768 to 60999): the container's way out. */
 const OWN_PORTS = '61000-61999';
-
-type Family = 'arp' | 'bridge' | 'ip' | 'ip6' | 'netdev';
-
-interface Chain {
-  readonly name: string;
-  /** `hook input`, with a device where the hook is a device's. */
-  readonly hook: string;
-  readonly type?: 'nat';
-  readonly priority?: string;
-  readonly policy: 'accept' | 'drop';
-  readonly rules: readonly string[];
-}
 
 /**
  * A bridge between the interface and the tap. Our DHCP is between the guest and us: neither its question nor our answer
@@ -79,7 +68,7 @@ export function bridgeFence(fenced: Fenced): PlannedCommand[] {
       ? [{ name: 'passed', hook: 'hook forward', policy: 'accept', rules: betweenPorts(tap, served) } as const]
       : []),
   ];
-  return [tableOf('bridge', table, chains), ...(out ? wayOut(fenced, out) : [])];
+  return [nftTable('bridge', table, chains), ...(out ? wayOut(fenced, out) : [])];
 }
 
 function turnedBridge({ link }: Fenced, served: Served): string[] {
@@ -110,13 +99,13 @@ export function macvtapFence(fenced: Fenced & { readonly legPeer: string }): Pla
   const { served, table, link, tap } = fenced;
   const ours = `iifname { "${link}", "${tap}" }`;
   const deaf = (family: 'arp' | 'ip6') =>
-    tableOf(family, `${table}_deaf`, [
+    nftTable(family, `${table}_deaf`, [
       { name: 'input', hook: 'hook input', policy: 'accept', rules: [`${ours} drop`] },
     ]);
   return [
     deaf('arp'),
     ...(fenced.ipv6 ? [deaf('ip6')] : []),
-    ...(served ? [tableOf('netdev', table, turnedFrames(fenced, served))] : []),
+    ...(served ? [nftTable('netdev', table, turnedFrames(fenced, served))] : []),
     ...(served && hasWayOut(served) ? wayOut(fenced, served) : []),
   ];
 }
@@ -177,7 +166,7 @@ function wayOut({ table, leg: device }: Fenced, { leg, address, guestMac }: Serv
   const guest = address.address;
   const tcpOrUdp = 'meta l4proto { tcp, udp }';
   return [
-    tableOf('ip', table, [
+    nftTable('ip', table, [
       {
         name: 'postrouting',
         type: 'nat',
@@ -187,7 +176,7 @@ function wayOut({ table, leg: device }: Fenced, { leg, address, guestMac }: Serv
         rules: [`oifname "${device}" ip saddr ${leg} ip daddr != ${guest} ${tcpOrUdp} snat to ${guest}:${OWN_PORTS}`],
       },
     ]),
-    tableOf('arp', table, [
+    nftTable('arp', table, [
       {
         name: 'output',
         hook: 'hook output',
@@ -198,26 +187,4 @@ function wayOut({ table, leg: device }: Fenced, { leg, address, guestMac }: Serv
       },
     ]),
   ];
-}
-
-function tableOf(family: Family, table: string, chains: readonly Chain[]): PlannedCommand {
-  const lines = chains.flatMap(({ name, type = 'filter', hook, priority = 'filter', policy, rules }) => [
-    `  chain ${name} {`,
-    `    type ${type} ${hook} priority ${priority}; policy ${policy};`,
-    ...rules.map((rule) => `    ${rule}`),
-    '  }',
-  ]);
-  return {
-    file: 'nft',
-    args: ['-f', '-'],
-    input: [`table ${family} ${table} {`, ...lines, '}', ''].join('\n'),
-    undo: { file: 'nft', args: ['delete', 'table', family, table] },
-  };
-}
-
-/** What a killed life may have left of those commands: their undos. */
-export function undosOf(commands: readonly PlannedCommand[]): Command[] {
-  return commands.flatMap(({ undo }) =>
-    undo && undo.input === undefined ? [{ file: undo.file, args: undo.args }] : [],
-  );
 }

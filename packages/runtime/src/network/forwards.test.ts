@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import type { Port } from '../guest/port.ts';
 import { everyMeans } from '../testing/networks.ts';
 import { lostForwards, lostPing, planForwards } from './forwards.ts';
-import type { NetworkMeans, Port } from './mode.ts';
+import type { NetworkMeans } from './mode.ts';
 
 const means: NetworkMeans = { ...everyMeans, unprivilegedPortStart: 1024 };
 

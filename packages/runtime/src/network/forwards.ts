@@ -1,4 +1,5 @@
-import type { Forward, NetworkMeans, Port } from './mode.ts';
+import type { Forward, Port } from '../guest/port.ts';
+import type { NetworkMeans } from './mode.ts';
 
 /** What is put in the place of a port that is not QEMU's to open is this much higher; lower, where nothing is higher. */
 const SUBSTITUTE_OFFSET = 20_000;

@@ -1,6 +1,6 @@
+import { plainGuest } from '../guest/nic.ts';
+import { ip, tapCommand, undosOf } from './commands.ts';
 import { deviceName } from './devices.ts';
-import { undosOf } from './fence.ts';
-import { plainGuest } from './guest.ts';
 import {
   emptyPlan,
   type Mode,
@@ -11,10 +11,17 @@ import {
   type NicPlan,
 } from './mode.ts';
 import type { NetworkSnapshot } from './snapshot.ts';
-import { tapCommand } from './tap.ts';
 
 /** The bridge gets a port and is not changed otherwise, so that naming it by BRIDGE_IF is all it takes on the host. */
-export const hostBridge: Mode = { name: 'host-bridge', missing, plan: planHostBridge, changesLink: false };
+export const hostBridge: Mode = {
+  name: 'host-bridge',
+  missing,
+  plan: planHostBridge,
+  changesLink: false,
+  standsOn: 'bridge',
+  forwardsPorts: false,
+  hides: false,
+};
 
 function missing(means: NetworkMeans, { bridge }: NetworkOptions, { links }: NetworkSnapshot): string | undefined {
   const bridges = links.filter(({ kind }) => kind === 'bridge').map(({ name }) => name);
@@ -31,7 +38,7 @@ function planHostBridge(nic: NicInput): NicPlan {
   const tap = deviceName('tap', nic);
   const made = tapCommand(tap, means);
   const ipv6 = snapshot.routes.some(({ family }) => family === 6);
-  const set = (...args: string[]) => ({ file: 'ip', args: ['link', 'set', 'dev', tap, ...args] });
+  const set = (...args: string[]) => ip('link', 'set', 'dev', tap, ...args);
   return {
     ...emptyPlan,
     mode: 'host-bridge',

@@ -1,5 +1,6 @@
-import { deviceName } from './devices.ts';
-import { macvtapFence, undosOf } from './fence.ts';
+import { ip, undosOf } from './commands.ts';
+import { deviceName, tableName } from './devices.ts';
+import { macvtapFence } from './fence.ts';
 import {
   emptyPlan,
   type Mode,
@@ -10,7 +11,6 @@ import {
   type PlannedCommand,
 } from './mode.ts';
 import {
-  ip,
   legCommands,
   planTakeover,
   releaseLink,
@@ -21,7 +21,15 @@ import {
   takeoverLosses,
 } from './takeover.ts';
 
-export const macvtap: Mode = { name: 'macvtap', missing, plan: planMacvtap, changesLink: true };
+export const macvtap: Mode = {
+  name: 'macvtap',
+  missing,
+  plan: planMacvtap,
+  changesLink: true,
+  standsOn: 'interfaces',
+  forwardsPorts: false,
+  hides: false,
+};
 
 function missing(means: NetworkMeans): string | undefined {
   // What it opens is a node of the macvtap's own: /dev/net/tun has no part in it.
@@ -38,8 +46,7 @@ function planMacvtap(nic: NicInput): NicPlan {
   const [tap, leg] = [deviceName('tap', nic), deviceName('leg', nic)];
   const legPeer = deviceName('peer', nic);
   const { served } = takeover;
-  const table = `virtainers_${tap.replace('-', '_')}`;
-  const fence = macvtapFence({ ...takeover, table, link: link.name, tap, leg, legPeer });
+  const fence = macvtapFence({ ...takeover, table: tableName(nic), link: link.name, tap, leg, legPeer });
   const devices = [...tapCommands(nic, tap), ...(served ? legPair(leg, legPeer, served, link.mtu) : [])];
   const silent = [tap, ...(served ? [leg, legPeer] : [])];
   return {

@@ -1,3 +1,5 @@
+import type { GuestNic } from '../guest/nic.ts';
+import type { Forward, Port } from '../guest/port.ts';
 import type { Link, NetworkSnapshot } from './snapshot.ts';
 
 export const MODE_NAMES = ['nat', 'bridge', 'macvtap', 'host-bridge', 'passt', 'user', 'none'] as const;
@@ -27,11 +29,6 @@ export interface NetworkOptions {
   readonly ports: readonly Port[];
   /** The wished inner /24: `192.168.100`. */
   readonly cidr: string;
-}
-
-export interface Port {
-  readonly protocol: 'tcp' | 'udp';
-  readonly port: number;
 }
 
 /** What the container allows, and who runs QEMU. */
@@ -152,36 +149,6 @@ export type PlannedInterface =
       readonly mtu: number;
     };
 
-export interface Forward {
-  readonly protocol: 'tcp' | 'udp';
-  /** Port of the guest, and of the container where the world reaches it. */
-  readonly port: number;
-  /** Port that QEMU or passt opens. */
-  readonly qemuPort: number;
-  /**
-   * `direct`: QEMU opens `port` itself. `relayed`: only the supervisor may, and carries the bytes between. `inside`: nobody
-   * may; programs in the container (`connect`) still reach the guest.
-   */
-  readonly way: 'direct' | 'relayed' | 'inside';
-}
-
-/** For network-config, version 2 (cloud-init, "Networking config Version 2"). */
-export interface GuestNic {
-  /** `eth0`: as in the container. */
-  readonly name: string;
-  readonly mac: string;
-  readonly dhcp4: boolean;
-  readonly dhcp6: boolean;
-  readonly acceptRa: boolean;
-  /** Beside what DHCP gives: `10.0.0.3/24`. */
-  readonly addresses: readonly string[];
-  /** Beside what DHCP gives; `to` is a prefix. */
-  readonly routes: readonly { readonly to: string; readonly via: string; readonly onLink: boolean }[];
-  readonly mtu: number | undefined;
-  readonly nameservers: readonly string[];
-  readonly search: readonly string[];
-}
-
 /** All NICs together, in the guest's order. */
 export interface NetworkPlan {
   readonly nics: readonly NicPlan[];
@@ -197,6 +164,15 @@ export interface Mode {
   readonly plan: (nic: NicInput) => NicPlan;
   /** In the host's network namespace it changes the interface that it stands for, which must then be named. */
   readonly changesLink: boolean;
+  /**
+   * What the guest gets a NIC for: every interface, or those that have addresses, or the one bridge that was named, which
+   * says nothing about how many interfaces there are; `nothing`: it has no NIC.
+   */
+  readonly standsOn: 'interfaces' | 'addresses' | 'bridge' | 'nothing';
+  /** The world reaches the guest by PORTS and no others. */
+  readonly forwardsPorts: boolean;
+  /** The guest is on an inner network. */
+  readonly hides: boolean;
 }
 
 /** What a NIC plan is without further ado. */

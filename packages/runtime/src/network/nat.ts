@@ -1,9 +1,9 @@
 import { isIPv4 } from 'node:net';
+import { plainGuest } from '../guest/nic.ts';
+import { ip, nftTable, tapCommand, undosOf } from './commands.ts';
 import { deviceName, tableName } from './devices.ts';
 import { dnsmasq } from './dnsmasq.ts';
-import { plainGuest } from './guest.ts';
 import {
-  type Command,
   emptyPlan,
   type Inner,
   type Mode,
@@ -13,10 +13,17 @@ import {
   type NicPlan,
   type PlannedCommand,
 } from './mode.ts';
-import { addressesOf, type Link } from './snapshot.ts';
-import { tapCommand } from './tap.ts';
+import { addressesOf, type Link, prefixOfRoute } from './snapshot.ts';
 
-export const nat: Mode = { name: 'nat', missing, plan: planNat, changesLink: true };
+export const nat: Mode = {
+  name: 'nat',
+  missing,
+  plan: planNat,
+  changesLink: true,
+  standsOn: 'addresses',
+  forwardsPorts: false,
+  hides: true,
+};
 
 function missing(means: NetworkMeans): string | undefined {
   return missingForDevices(means) ?? (means.ipv4Forwarding ? undefined : 'add --sysctl net.ipv4.ip_forward=1');
@@ -34,18 +41,17 @@ function planNat(nic: NicInput): NicPlan {
   const own6 = addressesOf(link, 6).map(({ address }) => address);
   const ipv6 = own6.length > 0 && means.ipv6Forwarding;
   const own4 = addressesOf(link, 4).map(({ address }) => address);
+  const made = tapCommand(tap, means);
   const tables = [
-    natTable({ family: 'ip', name: tableName(nic), tap, link: link.name, own: own4, guest: guest.ipv4 }),
-    ...(ipv6
-      ? [natTable({ family: 'ip6', name: tableName(nic), tap, link: link.name, own: own6, guest: guest.ipv6 })]
-      : []),
+    natTable(nic, { family: 'ip', own: own4, guest: guest.ipv4 }),
+    ...(ipv6 ? [natTable(nic, { family: 'ip6', own: own6, guest: guest.ipv6 })] : []),
   ];
   return {
     ...emptyPlan,
     mode: 'nat',
     link: link.name,
-    commands: [...tapCommands(tap, nic, ipv6), ...tables],
-    leftovers: [{ file: 'ip', args: ['link', 'delete', tap] }, ...tables.flatMap(({ undo }) => (undo ? [undo] : []))],
+    commands: [made, ...tapAddresses(tap, nic, ipv6), ...tables],
+    leftovers: undosOf([made, ...tables]),
     daemons: [
       dnsmasq({
         device: tap,
@@ -89,16 +95,11 @@ function nameservers({ inner, options }: NicInput): string[] | undefined {
 function routesThrough({ link, snapshot, inner }: NicInput): { to: string; via: string }[] {
   return snapshot.routes
     .filter(({ family, device, destination }) => family === 4 && device === link.name && destination !== 'default')
-    .map(({ destination }) => ({
-      to: destination.includes('/') ? destination : `${destination}/32`,
-      via: `${inner.ipv4}.1`,
-    }));
+    .map((route) => ({ to: prefixOfRoute(route), via: `${inner.ipv4}.1` }));
 }
 
-function tapCommands(tap: string, { inner, link, means }: NicInput, ipv6: boolean): PlannedCommand[] {
-  const ip = (...args: string[]): PlannedCommand => ({ file: 'ip', args });
+function tapAddresses(tap: string, { inner, link }: NicInput, ipv6: boolean): PlannedCommand[] {
   return [
-    tapCommand(tap, means),
     ip('link', 'set', 'dev', tap, 'mtu', String(link.mtu), 'up'),
     ip('address', 'add', `${inner.ipv4}.1/24`, 'dev', tap),
     // Nobody else is on the tap, so that there is nobody to ask whether the address is taken.
@@ -106,48 +107,33 @@ function tapCommands(tap: string, { inner, link, means }: NicInput, ipv6: boolea
   ];
 }
 
-interface NatTable {
+interface Natted {
   readonly family: 'ip' | 'ip6';
-  readonly name: string;
-  readonly tap: string;
-  readonly link: string;
   /** Addresses of the container's interface. */
   readonly own: readonly string[];
   readonly guest: string;
-}
-
-function natTable(table: NatTable): PlannedCommand & { undo: Command } {
-  return {
-    file: 'nft',
-    args: ['-f', '-'],
-    input: natRules(table),
-    undo: { file: 'nft', args: ['delete', 'table', table.family, table.name] },
-  };
 }
 
 /**
  * All protocols, all ports. `output` is for programs in the container that call its own address; what the guest itself
  * sends to the container's address stays in the container (nftables wiki, "Performing Network Address Translation").
  */
-function natRules({ family, name, tap, link, own, guest }: NatTable): string {
-  const toOwn = own.length > 0 ? [`    ${family} daddr { ${own.join(', ')} } dnat to ${guest}`] : [];
-  return [
-    `table ${family} ${name} {`,
-    '  chain prerouting {',
-    '    type nat hook prerouting priority dstnat; policy accept;',
-    `    iifname "${link}" fib daddr type local dnat to ${guest}`,
-    '  }',
-    '  chain output {',
+function natTable(nic: NicInput, { family, own, guest }: Natted): PlannedCommand {
+  const policy = 'accept';
+  const toOwn = own.length > 0 ? [`${family} daddr { ${own.join(', ')} } dnat to ${guest}`] : [];
+  return nftTable(family, tableName(nic), [
+    {
+      ...{ name: 'prerouting', type: 'nat', hook: 'hook prerouting', priority: 'dstnat', policy },
+      rules: [`iifname "${nic.link.name}" fib daddr type local dnat to ${guest}`],
+    },
     // dstnat, for which nft 1.0.6 has no word on this hook.
-    '    type nat hook output priority -100; policy accept;',
-    ...toOwn,
-    '  }',
-    '  chain postrouting {',
-    '    type nat hook postrouting priority srcnat; policy accept;',
-    `    ${family} saddr ${guest} oifname != "${tap}" masquerade`,
-    `    ${family} saddr != ${guest} ${family} daddr ${guest} fib saddr type local masquerade`,
-    '  }',
-    '}',
-    '',
-  ].join('\n');
+    { name: 'output', type: 'nat', hook: 'hook output', priority: '-100', policy, rules: toOwn },
+    {
+      ...{ name: 'postrouting', type: 'nat', hook: 'hook postrouting', priority: 'srcnat', policy },
+      rules: [
+        `${family} saddr ${guest} oifname != "${deviceName('tap', nic)}" masquerade`,
+        `${family} saddr != ${guest} ${family} daddr ${guest} fib saddr type local masquerade`,
+      ],
+    },
+  ]);
 }

@@ -1,14 +1,17 @@
+import { type GuestNic, plainGuest } from '../guest/nic.ts';
 import { isReached, lostForwards, lostPing, planForwards } from './forwards.ts';
-import { plainGuest } from './guest.ts';
-import { emptyPlan, type GuestNic, type Mode, type NicInput, type NicPlan } from './mode.ts';
+import { emptyPlan, type Mode, type NicInput, type NicPlan } from './mode.ts';
 import { ISOLATED } from './select.ts';
-import { addressesOf, allAddresses } from './snapshot.ts';
+import { addressesOf, allAddresses, isLoopback, prefixOfRoute } from './snapshot.ts';
 
 export const passt: Mode = {
   name: 'passt',
   missing: ({ passtMissing }) => passtMissing,
   plan: planPasst,
   changesLink: false,
+  standsOn: 'addresses',
+  forwardsPorts: true,
+  hides: false,
 };
 
 /**
@@ -68,18 +71,9 @@ function leadsOut({ link, snapshot }: NicInput, family: 4 | 6): boolean {
 
 /** What the container reaches by this interface and a router there that is not its default one. */
 function routesThrough({ link, snapshot }: NicInput): GuestNic['routes'] {
-  return snapshot.routes.flatMap(({ family, device, destination, gateway }) =>
-    device === link.name && destination !== 'default' && gateway !== undefined
-      ? [{ to: prefixOf(destination, family), via: gateway, onLink: false }]
+  return snapshot.routes.flatMap((route) =>
+    route.device === link.name && route.destination !== 'default' && route.gateway !== undefined
+      ? [{ to: prefixOfRoute(route), via: route.gateway, onLink: false }]
       : [],
   );
-}
-
-function prefixOf(destination: string, family: 4 | 6): string {
-  if (destination.includes('/')) return destination;
-  return `${destination}/${family === 4 ? 32 : 128}`;
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1';
 }

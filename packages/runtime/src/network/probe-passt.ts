@@ -1,4 +1,5 @@
 import { type Exec, IN_IMAGE, VirtainersError } from '@virtainers/core';
+import { asQemu, type QemuUser } from '../container/user.ts';
 
 const LIMIT_MS = 2000;
 
@@ -6,14 +7,8 @@ const LIMIT_MS = 2000;
  * Runs passt as QEMU's user, as libvirt will: why it cannot, or undefined. Its connection is our end of its stdin, which
  * is closed already, so that it sets up its sandbox, finds that nobody is there, and ends.
  */
-export async function probePasst(
-  exec: Exec,
-  { uid, gid, asRoot }: { uid: number; gid: number; asRoot: boolean },
-): Promise<string | undefined> {
-  const passt = [`${IN_IMAGE.bin}/passt`, '--foreground', '--one-off', '--fd', '3'];
-  const [file = '', ...args] = asRoot
-    ? ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--init-groups', ...passt]
-    : passt;
+export async function probePasst(exec: Exec, user: QemuUser): Promise<string | undefined> {
+  const [file, ...args] = asQemu(user, [`${IN_IMAGE.bin}/passt`, '--foreground', '--one-off', '--fd', '3']);
   try {
     const { exitCode, stderr } = await exec(file, args, { input: '', timeoutMs: LIMIT_MS, allowFailure: true });
     return exitCode === 0 ? undefined : explain(stderr, exitCode);

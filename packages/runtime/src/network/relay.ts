@@ -1,5 +1,5 @@
 import { connect, createServer } from 'node:net';
-import type { Forward } from './mode.ts';
+import type { Forward } from '../guest/port.ts';
 import { relayUdp } from './relay-udp.ts';
 
 /** A port that is open; `close` leaves nothing behind. */

@@ -1,20 +1,24 @@
 import { expect, test } from 'vitest';
 import { noOptions, recorded } from '../testing/networks.ts';
+import { bridge } from './bridge.ts';
+import { macvtap } from './macvtap.ts';
+import type { Mode } from './mode.ts';
+import { nat } from './nat.ts';
 import { attachedLinks, ISOLATED, linkNamed } from './select.ts';
 
-const names = (network: string, mode: 'nat' | 'bridge' | 'macvtap', attach?: string[]) =>
+const names = (network: string, mode: Mode, attach?: string[]) =>
   attachedLinks(recorded(network), { ...noOptions, attach }, mode).map(({ name }) => name);
 
 test('B4: every interface, in the order of the container', () => {
-  expect(names('docker-two-networks', 'nat')).toEqual(['eth0', 'eth1']);
-  expect(names('docker-two-networks', 'bridge')).toEqual(['eth0', 'eth1']);
+  expect(names('docker-two-networks', nat)).toEqual(['eth0', 'eth1']);
+  expect(names('docker-two-networks', bridge)).toEqual(['eth0', 'eth1']);
 });
 
 test('ATTACH_IFACES: these and no others, in their order', () => {
-  expect(names('docker-two-networks', 'nat', ['eth1', 'eth0'])).toEqual(['eth1', 'eth0']);
-  expect(names('docker-two-networks', 'macvtap', ['eth1'])).toEqual(['eth1']);
-  expect(names('docker-two-networks', 'macvtap', [])).toEqual([]);
-  expect(() => names('docker-two-networks', 'nat', ['eth0', 'eth7'])).toThrow(
+  expect(names('docker-two-networks', nat, ['eth1', 'eth0'])).toEqual(['eth1', 'eth0']);
+  expect(names('docker-two-networks', macvtap, ['eth1'])).toEqual(['eth1']);
+  expect(names('docker-two-networks', macvtap, [])).toEqual([]);
+  expect(() => names('docker-two-networks', nat, ['eth0', 'eth7'])).toThrow(
     expect.objectContaining({
       code: 'NETWORK_UNAVAILABLE',
       message: 'ATTACH_IFACES names eth7, which is not there',
@@ -24,23 +28,23 @@ test('ATTACH_IFACES: these and no others, in their order', () => {
 });
 
 test('neither bridges nor their ports nor what an earlier life left', () => {
-  expect(names('host-with-bridge', 'nat')).toEqual([ISOLATED.name]);
+  expect(names('host-with-bridge', nat)).toEqual([ISOLATED.name]);
   const { links, ...rest } = recorded('docker-bridge');
   const ours = ['vm0', 'vbr1', 'vleg0', 'vm0-a1b2c3'].map((name) => ({ ...(links[0] ?? ISOLATED), name }));
-  const attached = attachedLinks({ ...rest, links: [...ours, ...links] }, noOptions, 'nat');
+  const attached = attachedLinks({ ...rest, links: [...ours, ...links] }, noOptions, nat);
   expect(attached.map(({ name }) => name)).toEqual(['eth0']);
 });
 
 test('an interface without an address is of use to modes that work below addresses, and to no other', () => {
   const snapshot = recorded('docker-bridge');
   const bare = { ...snapshot, links: snapshot.links.map((link) => ({ ...link, addresses: [] })) };
-  expect(attachedLinks(bare, noOptions, 'bridge')).toHaveLength(1);
-  expect(attachedLinks(bare, noOptions, 'nat')).toEqual([ISOLATED]);
+  expect(attachedLinks(bare, noOptions, bridge)).toHaveLength(1);
+  expect(attachedLinks(bare, noOptions, nat)).toEqual([ISOLATED]);
 });
 
 test('without any network the guest is reached from inside; there is nothing to take over', () => {
-  expect(names('docker-none', 'nat')).toEqual([ISOLATED.name]);
-  for (const mode of ['bridge', 'macvtap'] as const) {
+  expect(names('docker-none', nat)).toEqual([ISOLATED.name]);
+  for (const mode of [bridge, macvtap]) {
     expect(() => names('docker-none', mode)).toThrow(expect.objectContaining({ code: 'NETWORK_UNAVAILABLE' }));
   }
 });

@@ -1,29 +1,30 @@
 import { VirtainersError } from '@virtainers/core';
 import { isOurs } from './devices.ts';
-import type { ModeName, NetworkOptions } from './mode.ts';
+import type { Mode, NetworkOptions } from './mode.ts';
 import type { Link, NetworkSnapshot } from './snapshot.ts';
 
 /** Stands for the interface of a container that has none: the guest is then reached from inside the container only. */
 export const ISOLATED: Link = { name: 'none', mac: '', mtu: 1500, kind: undefined, master: undefined, addresses: [] };
-
-/** The modes that work below addresses: an interface without any is of use to them. */
-const BELOW_ADDRESSES: readonly ModeName[] = ['bridge', 'macvtap'];
 
 /**
  * The interfaces that the guest gets a NIC for, in the container's order: those of ATTACH_IFACES, else every one but
  * bridges, their ports and our own devices. Where the container has none, ISOLATED, which only a mode that hides the
  * guest can stand on.
  */
-export function attachedLinks(snapshot: NetworkSnapshot, { attach }: NetworkOptions, mode: ModeName): readonly Link[] {
+export function attachedLinks(
+  snapshot: NetworkSnapshot,
+  { attach }: NetworkOptions,
+  mode: Pick<Mode, 'name' | 'standsOn'>,
+): readonly Link[] {
   if (attach !== undefined) return attach.map((name) => linkNamed(snapshot, name, 'ATTACH_IFACES'));
-  const below = BELOW_ADDRESSES.includes(mode);
+  const below = mode.standsOn === 'interfaces';
   const links = snapshot.links.filter(
     ({ kind, master, name, addresses }) =>
       kind !== 'bridge' && master === undefined && !isOurs(name) && (below || addresses.length > 0),
   );
   if (links.length > 0) return links;
   if (!below) return [ISOLATED];
-  throw new VirtainersError('NETWORK_UNAVAILABLE', `${mode} cannot work in this container`, {
+  throw new VirtainersError('NETWORK_UNAVAILABLE', `${mode.name} cannot work in this container`, {
     hint: 'it has no network interface to give to the guest: run it in a network',
   });
 }

@@ -165,6 +165,16 @@ export function defaultRoute({ routes }: Pick<NetworkSnapshot, 'routes'>, family
   );
 }
 
+/** Its destination with a length, which tells the family too. */
+export function prefixOfRoute({ destination, family }: Pick<Route, 'destination' | 'family'>): string {
+  if (destination === 'default') return family === 4 ? '0.0.0.0/0' : '::/0';
+  return destination.includes('/') ? destination : `${destination}/${family === 4 ? 32 : 128}`;
+}
+
+export function isLoopback(address: string): boolean {
+  return address.startsWith('127.') || address === '::1';
+}
+
 export function addressesOf({ addresses }: Link, family: 4 | 6): readonly Address[] {
   return addresses.filter((address) => address.family === family);
 }

@@ -1,9 +1,19 @@
+import { isIPv4 } from 'node:net';
 import { contains, type Prefix, parseAddress, parsePrefix, VirtainersError } from '@virtainers/core';
+import { type GuestNic, plainGuest } from '../guest/nic.ts';
+import { ip } from './commands.ts';
 import { dnsmasq } from './dnsmasq.ts';
-import { plainGuest } from './guest.ts';
 import { usedPrefixes } from './inner.ts';
-import type { Command, GuestNic, NicInput, PlannedCommand } from './mode.ts';
-import { type Address, addressesOf, defaultRoute, type Link, type Route } from './snapshot.ts';
+import type { Command, NicInput, PlannedCommand } from './mode.ts';
+import {
+  type Address,
+  addressesOf,
+  defaultRoute,
+  isLoopback,
+  type Link,
+  prefixOfRoute,
+  type Route,
+} from './snapshot.ts';
 
 /** What bridge and macvtap do alike: an interface's MAC, addresses and routes become the guest's. */
 export interface Takeover {
@@ -91,10 +101,6 @@ function localMac(mac: string, variant: number): string {
   return `${(first ^ (variant << 2)).toString(16).padStart(2, '0')}${mac.slice(2)}`;
 }
 
-function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1';
-}
-
 /** The container's default route, where it is by this interface. A second-best one stays unused, as in the container. */
 function defaultOf({ snapshot, link }: Pick<NicInput, 'snapshot' | 'link'>, family: 4 | 6): Route | undefined {
   const best = defaultRoute(snapshot, family);
@@ -152,7 +158,7 @@ function routeWords(route: Route, isReached: (gateway: string) => boolean): stri
   const { gateway, device, metric, protocol } = route;
   const via = gateway === undefined ? '' : ` via ${gateway}`;
   const onLink = gateway === undefined || isReached(gateway) ? '' : ' onlink';
-  return `${lengthened(route)}${via} dev ${device}${onLink} metric ${metric} protocol ${protocol}`;
+  return `${prefixOfRoute(route)}${via} dev ${device}${onLink} metric ${metric} protocol ${protocol}`;
 }
 
 /** Whether the kernel finds the way to a gateway by what was restored before. */
@@ -192,7 +198,7 @@ export function serveDhcp(nic: NicInput, device: string, served: Served): Comman
     mtu: link.mtu,
     router: served.gateway,
     routes: [{ to: `${served.leg}/32`, via: ON_LINK }, ...routesOf(nic)],
-    nameservers: resolversOf(nic, served).filter(isIpv4),
+    nameservers: resolversOf(nic, served).filter((address) => isIPv4(address)),
     search: snapshot.resolver.search,
     ipv6: undefined,
     extra: options.dnsmasqOptions,
@@ -206,21 +212,15 @@ const ON_LINK = '0.0.0.0';
 function routesOf(nic: NicInput): { to: string; via: string }[] {
   const best = defaultOf(nic, 4);
   const made = madeRoutes(nic, 4).filter((route) => route.destination !== 'default' || route === best);
-  const direct = made.filter(({ gateway }) => !gateway).map(lengthened);
+  const direct = made.filter(({ gateway }) => !gateway).map(prefixOfRoute);
   const beyond = made.flatMap(({ gateway }) => (gateway && isBeyond(nic.link, gateway) ? [`${gateway}/32`] : []));
   return [
     ...[...new Set([...direct, ...beyond])].map((to) => ({ to, via: ON_LINK })),
     // The default one is the router's, which dnsmasq.ts repeats here.
     ...made.flatMap((route) =>
-      route.gateway && route !== best ? [{ to: lengthened(route), via: route.gateway }] : [],
+      route.gateway && route !== best ? [{ to: prefixOfRoute(route), via: route.gateway }] : [],
     ),
   ];
-}
-
-/** Its destination with a length, which tells the family too. */
-function lengthened({ destination, family }: Route): string {
-  if (destination === 'default') return family === 4 ? '0.0.0.0/0' : '::/0';
-  return destination.includes('/') ? destination : `${destination}/${family === 4 ? 32 : 128}`;
 }
 
 /** DNS_SERVERS, then the container's own, where the guest can reach them, else our side. */
@@ -228,10 +228,6 @@ function resolversOf({ options, snapshot }: NicInput, served: Served | undefined
   const own = snapshot.resolver.nameservers;
   if (served?.resolves) return [...options.dnsServers, served.leg];
   return [...options.dnsServers, ...own.filter((address) => !isLoopback(address))];
-}
-
-function isIpv4(address: string): boolean {
-  return !address.includes(':');
 }
 
 /** What DHCP does not carry: IPv6, and further addresses of the same interface. */
@@ -250,7 +246,7 @@ export function takenGuest(nic: NicInput, { served }: Takeover): GuestNic {
     acceptRa: announced || link.addresses.some(({ dynamic }) => dynamic),
     addresses: others.map(({ address, prefix }) => `${address}/${prefix}`),
     routes: routes6Of(nic),
-    nameservers: resolversOf(nic, served).filter((address) => !served || !isIpv4(address)),
+    nameservers: resolversOf(nic, served).filter((address) => !served || !isIPv4(address)),
     search: served ? [] : snapshot.resolver.search,
   };
 }
@@ -265,7 +261,7 @@ function routes6Of(nic: NicInput): GuestNic['routes'] {
   return madeRoutes(nic, 6).flatMap((route) => {
     const { destination, gateway } = route;
     if (gateway === undefined || (destination === 'default' && route !== best)) return [];
-    return [{ to: lengthened(route), via: gateway, onLink: isBeyond(nic.link, gateway) }];
+    return [{ to: prefixOfRoute(route), via: gateway, onLink: isBeyond(nic.link, gateway) }];
   });
 }
 
@@ -296,8 +292,4 @@ export function takeoverLosses(nic: NicInput, { served }: Takeover): string[] {
     );
   }
   return lost;
-}
-
-export function ip(...args: string[]): Command {
-  return { file: 'ip', args };
 }

@@ -1,12 +1,22 @@
+import { isIPv4 } from 'node:net';
+import { plainGuest } from '../guest/nic.ts';
+import type { Forward } from '../guest/port.ts';
 import { isReached, lostForwards, lostPing, planForwards } from './forwards.ts';
-import { plainGuest } from './guest.ts';
-import { emptyPlan, type Forward, type Mode, type NicInput, type NicPlan } from './mode.ts';
+import { emptyPlan, type Mode, type NicInput, type NicPlan } from './mode.ts';
 import { addressesOf, allAddresses } from './snapshot.ts';
 
 /** QEMU's user network carries no larger packets (libslirp, IF_MTU_DEFAULT). */
 const MAX_MTU = 1500;
 
-export const user: Mode = { name: 'user', missing: () => undefined, plan: planUser, changesLink: false };
+export const user: Mode = {
+  name: 'user',
+  missing: () => undefined,
+  plan: planUser,
+  changesLink: false,
+  standsOn: 'addresses',
+  forwardsPorts: true,
+  hides: true,
+};
 
 /**
  * QEMU's own network (SLIRP): needs nothing of the container. Only PORTS reach the guest, by IPv4. The guest's subnet is
@@ -26,7 +36,7 @@ function planUser(nic: NicInput): NicPlan {
       subnet6: inner.ipv6,
       mtu: Math.min(link.mtu, MAX_MTU),
     },
-    addresses: isReached(forwards) ? allAddresses(snapshot).filter((address) => !address.includes(':')) : [],
+    addresses: isReached(forwards) ? allAddresses(snapshot).filter((address) => isIPv4(address)) : [],
     guest: {
       ...plainGuest(link.name, nic.mac),
       acceptRa: addressesOf(link, 6).length > 0,
