@@ -55,7 +55,8 @@ function daemonArguments(slot: Slot, socket: string): string[] {
   ];
 }
 
-/** Docker 20.10 writes a key below /etc unless it is told where; newer ones have no key and refuse the setting. */
+/** Names come from nobody but a test. Docker 20.10 writes a key below /etc unless it is told where; newer ones have no key and refuse the setting. */
 function settings(slot: Slot, version: string): object {
-  return / 20\.10\./.test(version) ? { 'deprecated-key-path': join(slot.folder, 'key.json') } : {};
+  const key = / 20\.10\./.test(version) ? { 'deprecated-key-path': join(slot.folder, 'key.json') } : {};
+  return { dns: [slot.host], ...key };
 }

@@ -14,11 +14,15 @@ export interface Engine {
   readonly kind: 'docker' | 'podman';
   /** What makes a client talk to this engine and no other. */
   readonly env: Readonly<Record<string, string>>;
+  /** Who that is. */
+  readonly owner: { readonly uid: number; readonly gid: number };
   /** Any program as the person who owns the engine, inside the engine's network, `env` included. */
   readonly exec: Exec;
   readonly spawn: Spawn;
   /** Where published ports answer, seen from the test; containers of rootful engines also answer on their own address. */
   readonly address: string;
+  /** The test's host as containers see it, and Docker's name server, where a test may start one. */
+  readonly host: string;
   /** The first three numbers of a /24 for networks that a test makes. */
   readonly spare: string;
   /** The engine's command: stdout, trimmed. */
@@ -67,7 +71,7 @@ export async function startEngine(name: EngineName): Promise<Engine> {
 async function makeEngine(name: EngineName, kind: Engine['kind'], slot: Slot, setup: Setup): Promise<Engine> {
   const { exec, spawn, env, owner, address } = setup;
   return {
-    ...{ name, kind, env, exec, spawn, address, spare: slot.spare },
+    ...{ name, kind, env, owner, exec, spawn, address, host: slot.host, spare: slot.spare },
     command: async (...args) => (await exec(kind, args)).stdout.trim(),
     load: (archive) => load(setup, kind, archive),
     folder: async (label) => {

@@ -11,6 +11,8 @@ export interface Slot {
   readonly name: string;
   /** The engine's own address, reachable from the host: published ports answer here. */
   readonly address: string;
+  /** The test's host as the engine sees it. */
+  readonly host: string;
   /** Subnet of the engine's default network, routed from the host. */
   readonly subnet: string;
   /** The first three numbers of a /24 for a test's own networks, routed from the host too. */
@@ -19,6 +21,9 @@ export interface Slot {
 }
 
 const SLOTS = 64;
+
+/** The engine's link to the test's host: eth0 is left to a test that gives it a LAN. */
+const UPLINK = 'uplink';
 
 /** Claims the first free slot, after sweeping what killed runs (their owner is gone) left behind in any. */
 export async function claimSlot(): Promise<Slot> {
@@ -64,16 +69,16 @@ async function prepare(index: number, folder: string): Promise<Slot> {
   const [host, address] = [`10.213.${index}.1`, `10.213.${index}.2`];
   const [subnet, spare] = [`10.214.${index}.0/24`, `10.215.${index}`];
   await ip('netns', 'add', name);
-  await ip('link', 'add', name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name);
+  await ip('link', 'add', name, 'type', 'veth', 'peer', 'name', UPLINK, 'netns', name);
   await ip('addr', 'add', `${host}/30`, 'dev', name);
   await ip('link', 'set', name, 'up');
-  await ip('-n', name, 'addr', 'add', `${address}/30`, 'dev', 'eth0');
+  await ip('-n', name, 'addr', 'add', `${address}/30`, 'dev', UPLINK);
   await ip('-n', name, 'link', 'set', 'lo', 'up');
-  await ip('-n', name, 'link', 'set', 'eth0', 'up');
+  await ip('-n', name, 'link', 'set', UPLINK, 'up');
   // A new namespace has the setting of the machine's first one. Where dockerd has to turn it on, it closes the FORWARD chain too.
   await exec('ip', ['netns', 'exec', name, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward']);
   for (const network of [subnet, `${spare}.0/24`]) await ip('route', 'add', network, 'via', address);
-  return { folder, name, address, subnet, spare, release: () => sweep(folder, name) };
+  return { folder, name, address, host, subnet, spare, release: () => sweep(folder, name) };
 }
 
 /** `…/virtainers-engine-3` -> `vtt3`. */

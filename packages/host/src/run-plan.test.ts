@@ -46,7 +46,7 @@ test('Docker, nothing asked for', () => {
 test('Podman, nothing asked for: low ports may be forwarded', () => {
   expect(planOne(plain, factsOf(podman)).join(' ')).toBe(
     'run --detach --name box --stop-timeout 90 --cap-add NET_ADMIN --device /dev/net/tun --device /dev/kvm' +
-      ' --sysctl net.ipv4.ip_unprivileged_port_start=0' +
+      ' --sysctl net.ipv4.ip_unprivileged_port_start=0 --sysctl net.ipv4.ip_forward=1' +
       ' --volume /home/me/.ssh/id_ed25519.pub:/tmp/id_rsa.pub:ro --volume box-data:/mounted' +
       ` --env VIRTAINERS_REFERENCE=docker.io/virtainers/debian:13-packages ${HEALTH} docker.io/virtainers/debian:13-packages`,
   );

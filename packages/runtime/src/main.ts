@@ -7,7 +7,8 @@ import { describeError, IN_IMAGE, makeExec, makeLog, makeSpawn, parseMachine } f
 import { parseArguments } from './config/arguments.ts';
 import { type Config, parseConfig } from './config/parse.ts';
 import { readContainerFacts } from './container/facts.ts';
-import { chooseDriver } from './daemon/driver.ts';
+import { chooseDriver, type Driver } from './daemon/driver.ts';
+import { makeVirsh, type Virsh } from './domain/virsh.ts';
 import type { Deps } from './lifecycle/deps.ts';
 import { readOsinfo, runMachine } from './lifecycle/run.ts';
 import { connectGuest } from './verbs/connect.ts';
@@ -35,7 +36,7 @@ async function main(): Promise<number> {
     case 'status':
       return reportStatus(statusPath, out, args.follow);
     case 'connect':
-      return connectGuest(statusPath, args.args, process.stdin, process.stdout);
+      return connectGuest(statusPath, agentOf(driver), args.args, process.stdin, process.stdout);
     case 'shell':
       return openShell(makeSpawn(), driver, args);
     case 'run':
@@ -79,6 +80,11 @@ async function main(): Promise<number> {
   if (args.verb === 'xml') return printXml(deps, out);
   if (args.verb === 'check') return checkContainer(deps, out);
   return runMachine(deps);
+}
+
+/** The agent of a domain that another process of this container started. */
+function agentOf({ uri, env }: Driver): (domain: string) => Virsh['agent'] {
+  return (domain) => makeVirsh(makeExec(), makeSpawn(), { uri, env, domain }).agent;
 }
 
 /** The first one counts; the handlers stay, so that a second one does not kill what is being ended. */

@@ -30,8 +30,9 @@ export const podman: EngineDialect = {
   remedy: 'install Podman (Debian: apt-get install podman); `podman info` says why it does not answer',
   // `podman load` puts a name without a registry under docker.io, `podman tag` and `podman build` under localhost.
   localReferences: (name) => [`docker.io/virtainers/${name}`, `localhost/virtainers/${name}`],
-  // QEMU is no root: without this it may not forward ports below 1024 where the network has to be `user` or `passt`. Docker sets it by itself.
-  networkFlags: ['--sysctl', 'net.ipv4.ip_unprivileged_port_start=0'],
+  // What Docker sets by itself. QEMU is no root: without the first it may not forward ports below 1024 where the network has to
+  // be `user` or `passt`. The second is inherited from the machine, and without it the network cannot be `nat`.
+  networkFlags: ['net.ipv4.ip_unprivileged_port_start=0', 'net.ipv4.ip_forward=1'].flatMap((set) => ['--sysctl', set]),
   parseNetworks: parsePodmanNetworks,
   attach: attachPodman,
   // It refuses every bridge whose subnet meets a network of the host's interfaces.
