@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** unit needs nothing; integration the tools that scripts/install-tools installs; e2e engines and baked guests, one at a time. */
+/** unit needs nothing; integration the tools that scripts/install-tools installs; e2e engines and baked guests. */
 export default defineConfig({
   test: {
     projects: [
@@ -19,7 +19,9 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 600_000,
           hookTimeout: 1_200_000,
-          fileParallelism: false,
+          globalSetup: 'test/helpers/bake-images.ts',
+          // A guest under emulation keeps one core busy.
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },

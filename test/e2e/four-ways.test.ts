@@ -4,10 +4,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ENGINES, type Engine, type EngineName, startEngine } from '../helpers/engines.ts';
 import { fastAnswer, fastCommand, fastGuest } from '../helpers/fast-guest.ts';
 import { checkFilesystem } from '../helpers/filesystem.ts';
-import { tempFolder } from '../helpers/folders.ts';
 import { freePort } from '../helpers/ports.ts';
 import { waitFor } from '../helpers/process.ts';
 import { makeKey, sshInto } from '../helpers/ssh.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 import { bakedImage, fastImage, RUNTIME, startVirtainer, type Virtainer } from '../helpers/virtainer.ts';
 
 interface Way {

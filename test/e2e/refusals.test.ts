@@ -2,8 +2,8 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fastDocker } from '../helpers/fast-docker.ts';
-import { tempFolder } from '../helpers/folders.ts';
 import { exec } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 import { bakedImage, RECOMMENDED } from '../helpers/virtainer.ts';
 
 /** What must not start says why, with the exit code of the contract, before anything is written. */

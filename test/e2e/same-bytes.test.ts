@@ -1,8 +1,9 @@
 import { cp, mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { cacheHome, repository, tempFolder } from '../helpers/folders.ts';
+import { cacheHome, repository } from '../helpers/folders.ts';
 import { exec } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 import { bakedImage } from '../helpers/virtainer.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quote } from '@virtainers/core';
 import { repository } from './folders.ts';
@@ -23,4 +23,10 @@ export async function readPage(path: string, enterLan: readonly string[] = []): 
       .join('\n'),
     files: blocks.flatMap(([, kind, name, block = '']) => (kind !== 'sh' && name ? [{ name, text: block }] : [])),
   };
+}
+
+/** Paths of the pages in a folder, sorted. */
+export async function pagesIn(folder: string): Promise<string[]> {
+  const names = await readdir(join(repository, folder));
+  return names.map((name) => `${folder}/${name}`).sort();
 }

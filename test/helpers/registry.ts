@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { tempFolder } from './folders.ts';
 import { freePort } from './ports.ts';
 import { requireTool, spawn, waitFor } from './process.ts';
+import { tempFolder } from './temp-folder.ts';
 
 export interface Registry {
   /** `127.0.0.1:PORT`, plain http. */

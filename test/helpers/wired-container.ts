@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Child, Exec, Spawn } from '@virtainers/core';
-import { tempFolder } from './folders.ts';
 import { exec, spawn, waitFor } from './process.ts';
+import { tempFolder } from './temp-folder.ts';
 
 /**
  * A container's network without an engine, in network namespaces of its own: `box` has eth0 on a network with a gateway

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { COMMANDS, GLOBAL_OPTIONS, GROUPS } from '../../packages/cli/src/commands/table.ts';
 import { SHELLS } from '../../packages/cli/src/completion/shells.ts';
-import { tempFolder } from '../helpers/folders.ts';
 import { exec, requireTool } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 
 const catalogue = ['debian:12-packages', 'debian:13-packages'];
 let script: string;

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type DomainContext, type DomainInterface, renderDomain } from '../../packages/runtime/src/domain/context.ts';
 import { domainContext, standingAlone } from '../../packages/runtime/src/testing/domain-context.ts';
-import { repository, tempFolder } from '../helpers/folders.ts';
+import { repository } from '../helpers/folders.ts';
 import { exec, requireTool } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 
 const userNic: DomainInterface = {
   kind: 'user',

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { converse } from '../helpers/converse.ts';
 import { FAST_READY, fastCommand, fastGuest } from '../helpers/fast-guest.ts';
-import { tempFolder } from '../helpers/folders.ts';
 import { freePort } from '../helpers/ports.ts';
 import { exec, requireTool, spawn, waitFor } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 
 interface Vm {
   readonly ports: { readonly ssh: number; readonly door: number; readonly web: number };

@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KVM_PROBE_EXIT_CODE, kvmProbeDisk, planKvmProbe } from '@virtainers/core';
 import { expect, test } from 'vitest';
-import { tempFolder } from '../helpers/folders.ts';
 import { exec, requireTool } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 
 /** Under emulation, which every machine has; all else is as it is with KVM. */
 async function boot(disk: Buffer): Promise<number> {

@@ -6,9 +6,9 @@ import { type BakeOptions, type BakeResult, bake } from '../../packages/builder/
 import type { BuildContext } from '../../packages/builder/src/context.ts';
 import { inspectImage } from '../../packages/builder/src/inspect.ts';
 import { type Engine, rootfulPodman, startDocker } from '../helpers/engines.ts';
-import { tempFolder } from '../helpers/folders.ts';
 import { exec, requireTool, spawn, waitFor } from '../helpers/process.ts';
 import { type Registry, startRegistry } from '../helpers/registry.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 import { makeContext, makeRawDisk, publishRoot } from './oci-samples.ts';
 
 let folder: string;

@@ -7,8 +7,8 @@ import { digestFile } from '@virtainers/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type BakeOptions, bake } from '../../packages/builder/src/bake.ts';
 import type { BuildContext } from '../../packages/builder/src/context.ts';
-import { tempFolder } from '../helpers/folders.ts';
 import { exec, requireTool } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 import { makeContext, makeRawDisk, publishRoot } from './oci-samples.ts';
 
 const FORMATS = ['qcow2', 'vmdk', 'vhdx', 'vdi', 'raw'] as const;

@@ -9,8 +9,8 @@ import { rewriteTar } from '../../packages/builder/src/root/canonical-tar.ts';
 import { fetchDebs } from '../../packages/builder/src/root/debs.ts';
 import { formatLock, type PackageSelection, parseLock } from '../../packages/builder/src/root/lock.ts';
 import { lockedPackages } from '../../packages/builder/src/root/locked-packages.ts';
-import { tempFolder } from '../helpers/folders.ts';
 import { requireTool } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 import { makeContext } from './oci-samples.ts';
 
 const SELECTION: PackageSelection = {

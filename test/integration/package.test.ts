@@ -1,8 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { repository, tempFolder } from '../helpers/folders.ts';
+import { repository } from '../helpers/folders.ts';
 import { exec, requireTool } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 
 let folder: string;
 let packed: { filename: string; size: number; files: { path: string }[] };

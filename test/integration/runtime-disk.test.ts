@@ -17,8 +17,8 @@ import { beforeAll, expect, test } from 'vitest';
 import type { BaseDisk } from '../../packages/runtime/src/disk/base-disk.ts';
 import { findMountedImage } from '../../packages/runtime/src/disk/base-disk.ts';
 import { type OpenDiskOptions, openDisk } from '../../packages/runtime/src/disk/open-disk.ts';
-import { tempFolder } from '../helpers/folders.ts';
 import { exec, requireTool, spawn } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 
 const MIB = 1024 ** 2;
 const quiet: Log = { info: () => undefined, warn: () => undefined, debug: () => undefined };

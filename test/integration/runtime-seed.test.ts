@@ -5,8 +5,9 @@ import { beforeAll, expect, test } from 'vitest';
 import { fileReaders, INPUT_PATHS, type InputPaths, readInputs } from '../../packages/runtime/src/cloud-init/inputs.ts';
 import { planSeed, type SeedInput } from '../../packages/runtime/src/cloud-init/seed.ts';
 import { seedPath, writeSeed } from '../../packages/runtime/src/cloud-init/write-seed.ts';
-import { repository, tempFolder } from '../helpers/folders.ts';
+import { repository } from '../helpers/folders.ts';
 import { exec, requireTool } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
 
 beforeAll(() => requireTool('xorriso', 'blkid'));
 

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Exec } from '@virtainers/core';
 import { expect, test } from 'vitest';
-import { tempFolder } from '../../../../test/helpers/folders.ts';
+import { tempFolder } from '../../../../test/helpers/temp-folder.ts';
 import { askFor, planFor, recorded, type Situation } from '../testing/networks.ts';
 import { parseMajor, probeMacvtap } from './probe-macvtap.ts';
 import { makeTapNode } from './tap-node.ts';
