@@ -1,12 +1,13 @@
 import { ip, tapCommand, undosOf } from './commands.ts';
 import { deviceName, tableName } from './devices.ts';
+import { dnsmasq, untold } from './dnsmasq.ts';
 import { bridgeFence, type Fenced } from './fence.ts';
 import { emptyPlan, type Mode, missingForDevices, type NicInput, type NicPlan, type PlannedCommand } from './mode.ts';
 import {
+  dhcpOffer,
   legCommands,
   planTakeover,
   releaseLink,
-  serveDhcp,
   takenAddresses,
   takenGuest,
   takeoverLosses,
@@ -33,6 +34,7 @@ function planBridge(nic: NicInput): NicPlan {
   const [tap, leg] = [deviceName('tap', nic), deviceName('bridge', nic)];
   const fenced = { ...takeover, table: tableName(nic), link: link.name, tap, leg };
   const { served } = takeover;
+  const offer = served && dhcpOffer(nic, leg, served);
   const fence = bridgeFence(fenced);
   const devices = deviceCommands(nic, fenced);
   return {
@@ -48,12 +50,12 @@ function planBridge(nic: NicInput): NicPlan {
       ...(served ? legCommands(leg, served) : []),
     ],
     leftovers: [...undosOf(devices), ...undosOf(fence)],
-    daemons: served ? [serveDhcp(nic, leg, served)] : [],
+    daemons: offer ? [dnsmasq(offer)] : [],
     interface: { kind: 'tap', mac: link.mac, device: tap, mtu: link.mtu },
     addresses: takenAddresses(nic, takeover),
     guestAddress: served?.address.address,
     guest: takenGuest(nic, takeover),
-    losses: takeoverLosses(nic, takeover),
+    losses: [...takeoverLosses(nic, takeover), ...(offer ? untold(link.name, offer) : [])],
   };
 }
 

@@ -1,7 +1,7 @@
 import { bounds, formatAddress, parsePrefix } from '@virtainers/core';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type DhcpOffer, dnsmasq, netmask } from './dnsmasq.ts';
+import { type DhcpOffer, dnsmasq, netmask, untold } from './dnsmasq.ts';
 
 const offer: DhcpOffer = {
   device: 'vm0',
@@ -119,6 +119,25 @@ test('an option holds 255 bytes: what is too much is left out, the default route
     .slice(1);
   expect(domains).toEqual(search.slice(0, domains?.length));
   expect(domains?.join('..').length).toBeLessThan(255);
+  const nameservers = Array.from({ length: 70 }, (_, index) => `10.0.0.${index}`);
+  expect(options({ nameservers })).toContain(`option:dns-server,${nameservers.slice(0, 63).join(',')}`);
+});
+
+test('what is left out is said, each by its name; what fits is not', () => {
+  expect(untold('eth0', offer)).toEqual([]);
+  const routes = Array.from({ length: 36 }, (_, index) => ({ to: `10.${index}.0.0/16`, via: '10.0.0.9' }));
+  expect(untold('eth0', { ...offer, routes: routes.slice(0, 35) })).toEqual([]);
+  expect(untold('eth0', { ...offer, routes })).toEqual([
+    expect.stringMatching(/^the guest is not told these routes of eth0: 10\.35\.0\.0\/16 via 10\.0\.0\.9: /),
+  ]);
+  const search = ['a'.repeat(250), 'b.example', 'c.example'];
+  expect(untold('eth1', { ...offer, search })).toEqual([
+    expect.stringContaining('these search domains of eth1: b.example, c.example: '),
+  ]);
+  const nameservers = Array.from({ length: 64 }, (_, index) => `10.0.0.${index}`);
+  expect(untold('eth1', { ...offer, nameservers })).toEqual([
+    expect.stringContaining('DNS servers of eth1: 10.0.0.63: '),
+  ]);
 });
 
 test('R1: the netmask of every length', () => {

@@ -82,29 +82,66 @@ function ipv6Arguments({ device, mtu, router }: DhcpOffer, address: string): str
 
 /** Name or number (RFC 2132) and value; an empty value takes an option away that dnsmasq would send by itself. */
 function dhcpOptions(offer: DhcpOffer): [string, string][] {
-  const { router, routes, nameservers } = offer;
-  const search = fitting(offer.search, (domain) => domain.length + 2, 255);
-  // Who understands 121 ignores 3 (RFC 3442, "DHCP Client Behavior"), so that it repeats the default route.
-  // It comes last: its router may be one that only the routes before it lead to.
-  const last = router !== undefined && routes.length > 0 ? [{ to: '0.0.0.0/0', via: router }] : [];
-  const others = fitting(routes, routeBytes, 255 - last.length * routeBytes({ to: '0.0.0.0/0' }));
-  const classless = [...others, ...last].flatMap(({ to, via }) => [to, via]);
+  const { router } = offer;
+  const { routes, search, nameservers } = toldOf(offer);
+  const classless = [...routes, ...defaultToo(offer)].flatMap(({ to, via }) => [to, via]);
   return [
     ['option:mtu', String(offer.mtu)],
     ['option:router', router ?? ''],
     ...(classless.length > 0 ? [['option:classless-static-route', classless.join(',')] as [string, string]] : []),
-    ...(nameservers ? [['option:dns-server', nameservers.join(',')] as [string, string]] : []),
+    ...(nameservers.length > 0 ? [['option:dns-server', nameservers.join(',')] as [string, string]] : []),
     ...(search.length > 0 ? [['option:domain-search', search.join(',')] as [string, string]] : []),
   ];
 }
 
-/** As many as go into one option, which holds 255 bytes (RFC 2132, 2); dnsmasq does not start with more. */
-function fitting<Item>(items: readonly Item[], bytes: (item: Item) => number, room: number): readonly Item[] {
-  let left = room;
+/** What goes into the options of an answer, of which each has its own room. */
+function toldOf(offer: DhcpOffer) {
+  return {
+    routes: fitting(offer.routes, routeBytes, sum(defaultToo(offer).map(routeBytes))),
+    search: fitting(offer.search, (domain) => domain.length + 2),
+    nameservers: fitting(offer.nameservers ?? [], () => 4),
+  };
+}
+
+/** One sentence for each option whose room is too small: what the guest on `link` is not told. */
+export function untold(link: string, offer: DhcpOffer): string[] {
+  const told = toldOf(offer);
+  const lists: readonly (readonly [string, readonly string[]])[] = [
+    ['routes', offer.routes.slice(told.routes.length).map(({ to, via }) => `${to} via ${via}`)],
+    ['search domains', offer.search.slice(told.search.length)],
+    ['DNS servers', (offer.nameservers ?? []).slice(told.nameservers.length)],
+  ];
+  return lists.flatMap(([what, left]) =>
+    left.length > 0
+      ? [
+          `the guest is not told these ${what} of ${link}: ${left.join(', ')}: DHCP carries ${ROOM} bytes of them; add -v FILE:/tmp/network-config:ro, which says them`,
+        ]
+      : [],
+  );
+}
+
+/**
+ * Who understands 121 ignores 3 (RFC 3442, "DHCP Client Behavior"), so that it repeats the default route. It comes last:
+ * its router may be one that only the routes before it lead to.
+ */
+function defaultToo({ router, routes }: DhcpOffer): DhcpOffer['routes'] {
+  return router !== undefined && routes.length > 0 ? [{ to: '0.0.0.0/0', via: router }] : [];
+}
+
+/** Of one option (RFC 2132, 2); dnsmasq does not start with more. */
+const ROOM = 255;
+
+/** As many as go into one option beside what is in it already. */
+function fitting<Item>(items: readonly Item[], bytes: (item: Item) => number, taken = 0): readonly Item[] {
+  let left = ROOM - taken;
   return items.filter((item) => {
     left -= bytes(item);
     return left >= 0;
   });
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
 }
 
 /** RFC 3442: the length, as many bytes as it covers, the router. */

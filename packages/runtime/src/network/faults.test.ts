@@ -63,6 +63,27 @@ test('B7: DNS_SERVERS come before the forwarder, those of IPv6 not in an option 
   expect(option(nic, 'dns-server')).toEqual([['9.9.9.9', '1.1.1.1', '192.168.100.1']]);
 });
 
+test.for(['nat', 'bridge', 'macvtap'] as const)('%s: what DHCP has no room for is a line of the log', (mode) => {
+  const snapshot = recorded('docker-two-networks');
+  const [route] = snapshot.routes;
+  if (!route) expect.fail();
+  const many = Array.from({ length: 60 }, (_, index) => ({
+    ...route,
+    destination: `10.${index}.0.0/16`,
+    gateway: '172.19.0.9',
+    device: 'eth1',
+  }));
+  const search = Array.from({ length: 32 }, (_, index) => `namespace-${index}.svc.cluster.example`);
+  const given = { ...snapshot, routes: [...snapshot.routes, ...many], resolver: { ...snapshot.resolver, search } };
+  const [first, second] = planFor({ snapshot: given, ask: askFor(mode) }).nics;
+  expect(first?.losses).toEqual([expect.stringMatching(/search domains of eth0: .*namespace-31\.svc/)]);
+  expect(second?.losses).toEqual([
+    expect.stringMatching(/routes of eth1: .*10\.59\.0\.0\/16 via /),
+    expect.stringMatching(/search domains of eth1: /),
+  ]);
+  expect(second?.losses.join()).not.toContain(option(second, 'classless-static-route')[0]?.[0]);
+});
+
 test('DNSMASQ_OPTS reach every DHCP server, as words', () => {
   const options = { dnsmasqOptions: ['--log-dhcp', '--txt-record=a,two words'] };
   for (const nic of nicsOf('docker-two-networks', 'nat', { options })) {

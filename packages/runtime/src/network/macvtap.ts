@@ -1,5 +1,6 @@
 import { ip, undosOf } from './commands.ts';
 import { deviceName, tableName } from './devices.ts';
+import { dnsmasq, untold } from './dnsmasq.ts';
 import { macvtapFence } from './fence.ts';
 import {
   emptyPlan,
@@ -11,11 +12,11 @@ import {
   type PlannedCommand,
 } from './mode.ts';
 import {
+  dhcpOffer,
   legCommands,
   planTakeover,
   releaseLink,
   type Served,
-  serveDhcp,
   takenAddresses,
   takenGuest,
   takeoverLosses,
@@ -46,6 +47,7 @@ function planMacvtap(nic: NicInput): NicPlan {
   const [tap, leg] = [deviceName('tap', nic), deviceName('leg', nic)];
   const legPeer = deviceName('peer', nic);
   const { served } = takeover;
+  const offer = served && dhcpOffer(nic, leg, served);
   const fence = macvtapFence({ ...takeover, table: tableName(nic), link: link.name, tap, leg, legPeer });
   const devices = [...tapCommands(nic, tap), ...(served ? legPair(leg, legPeer, served, link.mtu) : [])];
   const silent = [tap, ...(served ? [leg, legPeer] : [])];
@@ -62,13 +64,17 @@ function planMacvtap(nic: NicInput): NicPlan {
       ...(served ? legCommands(leg, served) : []),
     ],
     leftovers: [...undosOf(devices), ...undosOf(fence)],
-    daemons: served ? [serveDhcp(nic, leg, served)] : [],
+    daemons: offer ? [dnsmasq(offer)] : [],
     interface: { kind: 'tap', mac: link.mac, device: tap, mtu: link.mtu },
     tapNode: tap,
     addresses: takenAddresses(nic, takeover),
     guestAddress: served?.address.address,
     guest: takenGuest(nic, takeover),
-    losses: [...takeoverLosses(nic, takeover), ...(means.vhostNet ? [] : [lostVhost(nic)])],
+    losses: [
+      ...takeoverLosses(nic, takeover),
+      ...(offer ? untold(link.name, offer) : []),
+      ...(means.vhostNet ? [] : [lostVhost(nic)]),
+    ],
   };
 }
 

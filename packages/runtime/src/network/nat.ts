@@ -2,7 +2,7 @@ import { isIPv4 } from 'node:net';
 import { plainGuest } from '../guest/nic.ts';
 import { ip, nftTable, tapCommand, undosOf } from './commands.ts';
 import { deviceName, tableName } from './devices.ts';
-import { dnsmasq } from './dnsmasq.ts';
+import { type DhcpOffer, dnsmasq, untold } from './dnsmasq.ts';
 import {
   emptyPlan,
   type Inner,
@@ -35,7 +35,7 @@ function missing(means: NetworkMeans): string | undefined {
  * forwards DNS, so that Docker's 127.0.0.11 works in the guest. IPv6 likewise where the container forwards it.
  */
 function planNat(nic: NicInput): NicPlan {
-  const { link, snapshot, inner, means, primary } = nic;
+  const { link, inner, means } = nic;
   const tap = deviceName('tap', nic);
   const guest = guestAddresses(inner);
   const own6 = addressesOf(link, 6).map(({ address }) => address);
@@ -46,34 +46,39 @@ function planNat(nic: NicInput): NicPlan {
     natTable(nic, { family: 'ip', own: own4, guest: guest.ipv4 }),
     ...(ipv6 ? [natTable(nic, { family: 'ip6', own: own6, guest: guest.ipv6 })] : []),
   ];
+  const offer = dhcpOffer(nic, tap, ipv6);
   return {
     ...emptyPlan,
     mode: 'nat',
     link: link.name,
     commands: [made, ...tapAddresses(tap, nic, ipv6), ...tables],
     leftovers: undosOf([made, ...tables]),
-    daemons: [
-      dnsmasq({
-        device: tap,
-        mac: nic.mac,
-        address: guest.ipv4,
-        prefix: 24,
-        hostname: snapshot.hostname,
-        mtu: link.mtu,
-        router: primary ? `${inner.ipv4}.1` : undefined,
-        routes: primary ? [] : routesThrough(nic),
-        nameservers: nameservers(nic),
-        search: snapshot.resolver.search,
-        ipv6: ipv6 ? { address: guest.ipv6 } : undefined,
-        extra: nic.options.dnsmasqOptions,
-        runFolder: nic.runFolder,
-      }),
-    ],
+    daemons: [dnsmasq(offer)],
     interface: { kind: 'tap', mac: nic.mac, device: tap, mtu: link.mtu },
     addresses: ipv6 ? [...own4, ...own6] : own4,
     guestAddress: guest.ipv4,
     guest: { ...plainGuest(link.name, nic.mac), dhcp6: ipv6, acceptRa: ipv6 },
-    losses: own6.length > 0 && !ipv6 ? [lostIpv6(link, means)] : [],
+    losses: [...(own6.length > 0 && !ipv6 ? [lostIpv6(link, means)] : []), ...untold(link.name, offer)],
+  };
+}
+
+function dhcpOffer(nic: NicInput, tap: string, ipv6: boolean): DhcpOffer {
+  const { link, snapshot, inner, primary } = nic;
+  const guest = guestAddresses(inner);
+  return {
+    device: tap,
+    mac: nic.mac,
+    address: guest.ipv4,
+    prefix: 24,
+    hostname: snapshot.hostname,
+    mtu: link.mtu,
+    router: primary ? `${inner.ipv4}.1` : undefined,
+    routes: primary ? [] : routesThrough(nic),
+    nameservers: nameservers(nic),
+    search: snapshot.resolver.search,
+    ipv6: ipv6 ? { address: guest.ipv6 } : undefined,
+    extra: nic.options.dnsmasqOptions,
+    runFolder: nic.runFolder,
   };
 }
 

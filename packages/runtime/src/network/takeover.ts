@@ -2,9 +2,9 @@ import { isIPv4 } from 'node:net';
 import { contains, type Prefix, parseAddress, parsePrefix, VirtainersError } from '@virtainers/core';
 import { type GuestNic, plainGuest } from '../guest/nic.ts';
 import { ip } from './commands.ts';
-import { dnsmasq } from './dnsmasq.ts';
+import type { DhcpOffer } from './dnsmasq.ts';
 import { usedPrefixes } from './inner.ts';
-import type { Command, NicInput, PlannedCommand } from './mode.ts';
+import type { NicInput, PlannedCommand } from './mode.ts';
 import {
   type Address,
   addressesOf,
@@ -186,9 +186,10 @@ export function hasWayOut({ resolves, gateway }: Served): boolean {
   return resolves && gateway !== undefined;
 }
 
-export function serveDhcp(nic: NicInput, device: string, served: Served): Command {
+/** By our DHCP server on `device`. */
+export function dhcpOffer(nic: NicInput, device: string, served: Served): DhcpOffer {
   const { link, snapshot, options } = nic;
-  return dnsmasq({
+  return {
     device,
     leg: served,
     mac: link.mac,
@@ -203,7 +204,7 @@ export function serveDhcp(nic: NicInput, device: string, served: Served): Comman
     ipv6: undefined,
     extra: options.dnsmasqOptions,
     runFolder: nic.runFolder,
-  });
+  };
 }
 
 const ON_LINK = '0.0.0.0';
