@@ -99,7 +99,8 @@ function building({ links, routes }: NetworkSnapshot): string[] {
       .filter(({ protocol }) => protocol !== 'kernel' && protocol !== 'ra')
       .sort((a, b) => Number(a.gateway !== undefined) - Number(b.gateway !== undefined))
       .map(({ family, destination, gateway, device, metric, protocol }) => {
-        const via = gateway === undefined ? '' : `via ${gateway}`;
+        const other = family === 4 && gateway?.includes(':') ? 'inet6 ' : '';
+        const via = gateway === undefined ? '' : `via ${other}${gateway}`;
         return `ip -${family} route add ${destination} ${via} dev ${device} metric ${metric} protocol ${protocol}`;
       }),
   ];

@@ -1,6 +1,6 @@
 import { VirtainersError } from '@virtainers/core';
 import { expect, test } from 'vitest';
-import { askFor, planFor, requestFor, type Situation } from '../testing/networks.ts';
+import { askFor, planFor, recorded, requestFor, type Situation } from '../testing/networks.ts';
 import { chooseNetwork } from './choose.ts';
 import type { NicPlan } from './mode.ts';
 import { probePasst } from './probe-passt.ts';
@@ -101,6 +101,17 @@ test.for([
 test('asked for where it cannot run is an error with what to add', () => {
   const request = { means: { ...means, passtMissing: 'add --security-opt seccomp=unconfined' } };
   expect(() => plan({}, request)).toThrow(/asks for network mode passt/);
+});
+
+test('a router of IPv6 for IPv4 is none that passt serves by, nor one that the guest is told of', () => {
+  const { nics } = planFor({ snapshot: recorded('ipv4-by-ipv6'), ask: askFor('passt') });
+  expect(nics[0]?.guest).toMatchObject({
+    dhcp4: false,
+    dhcp6: true,
+    addresses: ['10.3.0.2/24'],
+    routes: [{ to: '10.8.0.0/16', via: '10.3.0.9', onLink: false }],
+  });
+  expect(nics[0]?.losses).toEqual([expect.stringContaining('0.0.0.0/0 via fe80::1, 10.9.0.0/16 via fd00:3::9: ')]);
 });
 
 test('user: each NIC has networks of its own; what QEMU cannot do is named once', () => {

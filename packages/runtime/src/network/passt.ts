@@ -1,5 +1,6 @@
 import { type GuestNic, plainGuest } from '../guest/nic.ts';
 import { isReached, lostForwards, lostPing, planForwards } from './forwards.ts';
+import { isMixed, lostMixed } from './mixed.ts';
 import { emptyPlan, type Mode, type NicInput, type NicPlan } from './mode.ts';
 import { ISOLATED } from './select.ts';
 import { addressesOf, allAddresses, isLoopback, prefixOfRoute } from './snapshot.ts';
@@ -36,7 +37,7 @@ function planPasst(nic: NicInput): NicPlan {
     addresses: isReached(forwards) ? allAddresses(nic.snapshot) : [],
     guest: guestOf(nic),
     forwards,
-    losses: [...lostForwards(forwards, means), ...(nic.forwardsPorts ? lostPing(means) : [])],
+    losses: [...lostForwards(forwards, means), ...(nic.forwardsPorts ? lostPing(means) : []), ...lostMixed(nic)],
   };
 }
 
@@ -52,7 +53,8 @@ function guestOf(nic: NicInput): GuestNic {
     dhcp6: served6,
     acceptRa: served6,
     addresses: byHand.map(({ address, prefix }) => `${address}/${prefix}`),
-    routes: nic.primary && told ? [] : routesThrough(nic),
+    // The primary NIC's default route leads to whatever its family reaches.
+    routes: routesThrough(nic, nic.primary ? { 4: served4, 6: served6 } : { 4: false, 6: false }),
     nameservers: told ? [] : snapshot.resolver.nameservers.filter((address) => !isLoopback(address)),
     search: told ? [] : snapshot.resolver.search,
   };
@@ -64,15 +66,20 @@ function leadsOut({ link, snapshot }: NicInput, family: 4 | 6): boolean {
       route.family === family &&
       route.device === link.name &&
       route.destination === 'default' &&
-      route.gateway !== undefined,
+      route.gateway !== undefined &&
+      !isMixed(route),
   );
   return gateway && addressesOf(link, family).length > 0;
 }
 
 /** What the container reaches by this interface and a router there that is not its default one. */
-function routesThrough({ link, snapshot }: NicInput): GuestNic['routes'] {
+function routesThrough({ link, snapshot }: NicInput, led: Readonly<Record<4 | 6, boolean>>): GuestNic['routes'] {
   return snapshot.routes.flatMap((route) =>
-    route.device === link.name && route.destination !== 'default' && route.gateway !== undefined
+    route.device === link.name &&
+    !led[route.family] &&
+    route.destination !== 'default' &&
+    route.gateway !== undefined &&
+    !isMixed(route)
       ? [{ to: prefixOfRoute(route), via: route.gateway, onLink: false }]
       : [],
   );

@@ -38,7 +38,7 @@ const snapshot: fc.Arbitrary<NetworkSnapshot> = links.chain((all) => {
     .map(([to, at, leadsOut, via, metric]) => ({
       family: to.family,
       destination: leadsOut ? 'default' : `${to.address}/${to.prefix}`,
-      gateway: via?.family === to.family ? via.address : undefined,
+      gateway: via && (via.family === to.family || via.family === 6) ? via.address : undefined,
       device: at,
       metric,
       protocol: 'static',

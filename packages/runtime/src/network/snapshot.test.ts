@@ -47,6 +47,20 @@ test("B6: Calico's on-link gateway is a route of its own", () => {
   ]);
 });
 
+test('an IPv4 route by a router of IPv6 is no route of the link, alone or as one way of several', () => {
+  expect(recorded('ipv4-by-ipv6').routes).toMatchObject([
+    { family: 4, destination: 'default', gateway: 'fe80::1' },
+    { family: 4, destination: '10.3.0.0/24', gateway: undefined },
+    { family: 4, destination: '10.8.0.0/16', gateway: '10.3.0.9' },
+    { family: 4, destination: '10.9.0.0/16', gateway: 'fd00:3::9' },
+    {},
+    {},
+    { family: 6, destination: 'default', gateway: 'fe80::1' },
+  ]);
+  const ways = [{ via: { family: 'inet6', host: 'fe80::1' }, dev: 'eth0' }];
+  expect(parseRoutes(JSON.stringify([{ dst: 'default', nexthops: ways }]), 4)).toMatchObject([{ gateway: 'fe80::1' }]);
+});
+
 test('R2, B5: every address of an interface, in the order of ip', () => {
   expect(allAddresses(recorded('several-addresses'))).toEqual(['10.0.0.10', '192.168.100.7', '10.0.0.1']);
 });

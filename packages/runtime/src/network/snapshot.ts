@@ -35,7 +35,7 @@ export interface Route {
   readonly family: 4 | 6;
   /** `default` or a prefix; an address alone is a prefix of its full length. */
   readonly destination: string;
-  /** Undefined: on the link itself. */
+  /** Undefined: on the link itself. IPv4 may lead to one of IPv6. */
   readonly gateway: string | undefined;
   readonly device: string;
   /** Smaller is preferred. */
@@ -73,7 +73,12 @@ const ipAddresses = z.array(
 );
 
 /** Where a route leads; one with several ways has a list of them. */
-const way = { gateway: z.string().optional(), dev: z.string().optional() };
+const way = {
+  gateway: z.string().optional(),
+  /** The gateway where it is of the other family. */
+  via: z.object({ host: z.string() }).optional(),
+  dev: z.string().optional(),
+};
 
 const ipRoutes = z.array(
   z.object({
@@ -132,7 +137,7 @@ export function parseRoutes(json: string, family: 4 | 6): Route[] {
   return ipRoutes
     .parse(JSON.parse(json || '[]'))
     .flatMap(({ type = 'unicast', dst, nexthops, metric = 0, protocol = 'boot', ...route }) =>
-      (nexthops ?? [route]).flatMap(({ gateway, dev }) =>
+      (nexthops ?? [route]).flatMap(({ via, gateway = via?.host, dev }) =>
         dev && type === 'unicast' ? [{ family, destination: dst, gateway, device: dev, metric, protocol }] : [],
       ),
     );

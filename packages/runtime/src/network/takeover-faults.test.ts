@@ -139,6 +139,19 @@ test.for(MODES)('V12: %s: Podman’s metric and protocol come back as they were'
   expect(option(nic, 'router')).toEqual([['10.89.0.1']]);
 });
 
+test.for(MODES)('%s: a router of IPv6 for IPv4 comes back; the guest is told of none, and the log why', (mode) => {
+  const [nic] = nicsOf('ipv4-by-ipv6', mode);
+  const batch = nic?.commands.flatMap(({ undo }) => (undo && 'input' in undo ? [undo.input] : [])).join();
+  expect(batch).toContain('route add 0.0.0.0/0 via inet6 fe80::1 dev eth0 metric 0 protocol boot\n');
+  expect(batch).toContain('route add 10.9.0.0/16 via inet6 fd00:3::9 dev eth0 metric 0 protocol boot\n');
+  expect(batch).toContain('route add ::/0 via fe80::1 dev eth0 ');
+  expect(option(nic, 'router')).toEqual([[]]);
+  expect(option(nic, 'classless-static-route')).toEqual([['169.254.77.1/32', '0.0.0.0', '10.8.0.0/16', '10.3.0.9']]);
+  expect(nic?.losses).toEqual([expect.stringContaining('0.0.0.0/0 via fe80::1, 10.9.0.0/16 via fd00:3::9: ')]);
+  expect(nic?.guest?.routes).toEqual([{ to: '::/0', via: 'fe80::1', onLink: false }]);
+  expect(nicsOf('ipv4-by-ipv6', mode, { options: { dhcp: false } })[0]?.losses).toEqual([]);
+});
+
 test.for(MODES)('%s: NO_DHCP leaves no server and no address of ours behind', (mode) => {
   const [nic] = nicsOf('docker-bridge', mode, { options: { dhcp: false } });
   expect(nic).toMatchObject({ daemons: [], addresses: [], guestAddress: undefined });

@@ -4,6 +4,7 @@ import { type GuestNic, plainGuest } from '../guest/nic.ts';
 import { ip } from './commands.ts';
 import type { DhcpOffer } from './dnsmasq.ts';
 import { usedPrefixes } from './inner.ts';
+import { isMixed, lostMixed } from './mixed.ts';
 import type { NicInput, PlannedCommand } from './mode.ts';
 import {
   type Address,
@@ -46,13 +47,14 @@ export function planTakeover(nic: NicInput): Takeover {
   const { link, snapshot, options } = nic;
   requireTakable(link);
   const address = options.dhcp ? mainAddress(link, options.selectedNetwork) : undefined;
+  const best = defaultOf(nic, 4);
   return {
     served: address && {
       address,
       leg: legAddress(nic),
       legMac: localMac(nic.mac, 2),
       guestMac: link.mac,
-      gateway: defaultOf(nic, 4)?.gateway,
+      gateway: best && !isMixed(best) ? best.gateway : undefined,
       resolves: snapshot.resolver.nameservers.some(isLoopback),
     },
     ipv6: snapshot.routes.some(({ family }) => family === 6),
@@ -156,7 +158,7 @@ function addressWords({ name }: Link, { family, address, prefix }: Address): str
 
 function routeWords(route: Route, isReached: (gateway: string) => boolean): string {
   const { gateway, device, metric, protocol } = route;
-  const via = gateway === undefined ? '' : ` via ${gateway}`;
+  const via = gateway === undefined ? '' : ` via ${isMixed(route) ? 'inet6 ' : ''}${gateway}`;
   const onLink = gateway === undefined || isReached(gateway) ? '' : ' onlink';
   return `${prefixOfRoute(route)}${via} dev ${device}${onLink} metric ${metric} protocol ${protocol}`;
 }
@@ -212,7 +214,8 @@ const ON_LINK = '0.0.0.0';
 /** For the guest's routing table (RFC 3442): what is on the link, the gateways that only we know to be there, the rest. */
 function routesOf(nic: NicInput): { to: string; via: string }[] {
   const best = defaultOf(nic, 4);
-  const made = madeRoutes(nic, 4).filter((route) => route.destination !== 'default' || route === best);
+  const told = (route: Route) => !isMixed(route) && (route.destination !== 'default' || route === best);
+  const made = madeRoutes(nic, 4).filter(told);
   const direct = made.filter(({ gateway }) => !gateway).map(prefixOfRoute);
   const beyond = made.flatMap(({ gateway }) => (gateway && isBeyond(nic.link, gateway) ? [`${gateway}/32`] : []));
   return [
@@ -286,6 +289,7 @@ export function takeoverLosses(nic: NicInput, { served }: Takeover): string[] {
       `no address of the container is in SELECTED_NETWORK=${selected}: the guest gets ${served.address.address}`,
     );
   }
+  if (served) lost.push(...lostMixed(nic));
   const deaf = options.dhcp && !served && link.addresses.length > 0;
   if (deaf && snapshot.resolver.nameservers.some(isLoopback) && options.dnsServers.length === 0) {
     lost.push(
