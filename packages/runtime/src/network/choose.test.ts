@@ -48,6 +48,23 @@ test("B3: in the host's network namespace no mode touches an interface that is n
   expect(choose({ ask: askFor('nat'), means, options: { attach: ['eth0'] } })).toMatchObject({ mode: 'nat' });
 });
 
+test.for(['passt', 'user'] as const)(
+  "%s in the host's network namespace: one NIC, unless interfaces are named",
+  (mode) => {
+    const means = { hostNetwork: true };
+    const names = (situation: object) =>
+      choose({ snapshot: recorded('several-default-routes'), ask: askFor(mode), means, ...situation }).nics.map(
+        ({ link }) => link.name,
+      );
+    expect(names({})).toEqual(['eth1']);
+    expect(names({ ask: AUTO, means: { ...means, passtMissing: mode === 'user' ? 'no' : undefined } })).toEqual([
+      'eth1',
+    ]);
+    expect(names({ options: { attach: ['eth0', 'eth1'] } })).toEqual(['eth0', 'eth1']);
+    expect(names({ means: {} })).toEqual(['eth0', 'eth1']);
+  },
+);
+
 test('one mode a NIC: those NICs and no others, in the order asked for', () => {
   const ask: NetworkAsk = {
     kind: 'each',

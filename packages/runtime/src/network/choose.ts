@@ -15,7 +15,7 @@ import {
 } from './mode.ts';
 import { nat } from './nat.ts';
 import { passt } from './passt.ts';
-import { attachedLinks, linkNamed } from './select.ts';
+import { attachedLinks, hostLinks, linkNamed } from './select.ts';
 import { defaultRoute, type Link, type NetworkSnapshot } from './snapshot.ts';
 import { user } from './user.ts';
 
@@ -116,13 +116,15 @@ function missingFor(name: ModeName, { means, options, snapshot }: NetworkRequest
   return mode.missing(means, options, snapshot);
 }
 
-function nicsOf(name: ModeName, { options, snapshot }: NetworkRequest): NetworkChoice['nics'] {
+function nicsOf(name: ModeName, { options, snapshot, means }: NetworkRequest): NetworkChoice['nics'] {
   const mode = modeNamed(name);
   if (mode.standsOn === 'nothing') return [];
   if (mode.standsOn === 'bridge') {
     return [{ link: linkNamed(snapshot, options.bridge ?? '', 'BRIDGE_IF'), mode: name }];
   }
-  return attachedLinks(snapshot, options, mode).map((link) => ({ link, mode: name }));
+  const links =
+    means.hostNetwork && options.attach === undefined ? hostLinks(snapshot) : attachedLinks(snapshot, options, mode);
+  return links.map((link) => ({ link, mode: name }));
 }
 
 export interface PlanInput extends Omit<NetworkRequest, 'ask'> {

@@ -4,7 +4,7 @@ import { bridge } from './bridge.ts';
 import { macvtap } from './macvtap.ts';
 import type { Mode } from './mode.ts';
 import { nat } from './nat.ts';
-import { attachedLinks, ISOLATED, linkNamed } from './select.ts';
+import { attachedLinks, hostLinks, ISOLATED, linkNamed } from './select.ts';
 
 const names = (network: string, mode: Mode, attach?: string[]) =>
   attachedLinks(recorded(network), { ...noOptions, attach }, mode).map(({ name }) => name);
@@ -47,6 +47,21 @@ test('without any network the guest is reached from inside; there is nothing to 
   for (const mode of [bridge, macvtap]) {
     expect(() => names('docker-none', mode)).toThrow(expect.objectContaining({ code: 'NETWORK_UNAVAILABLE' }));
   }
+});
+
+test("the host's own interface is the one that leads out, be it a bridge; without a route the first with an address", () => {
+  const only = (network: string, change: object = {}) =>
+    hostLinks({ ...recorded(network), ...change }).map(({ name }) => name);
+  expect(only('host-with-bridge')).toEqual(['br0']);
+  expect(only('several-default-routes')).toEqual(['eth1']);
+  expect(only('ipv6-only')).toEqual(['eth0']);
+  expect(only('docker-two-networks', { routes: [] })).toEqual(['eth0']);
+  expect(only('docker-none')).toEqual([ISOLATED.name]);
+  const { links, routes } = recorded('docker-two-networks');
+  const away = routes.map((route) => ({ ...route, device: 'wg0' }));
+  const [bridge] = recorded('host-with-bridge').links;
+  expect(only('docker-two-networks', { links: [bridge, ...links.slice(1)], routes: away })).toEqual(['eth1']);
+  expect(only('docker-two-networks', { links: [bridge], routes: away })).toEqual(['br0']);
 });
 
 test('what is named and is not there is named with the setting and what there is', () => {

@@ -1,7 +1,7 @@
 import { VirtainersError } from '@virtainers/core';
 import { isOurs } from './devices.ts';
 import type { Mode, NetworkOptions } from './mode.ts';
-import type { Link, NetworkSnapshot } from './snapshot.ts';
+import { defaultRoute, type Link, type NetworkSnapshot } from './snapshot.ts';
 
 /** Stands for the interface of a container that has none: the guest is then reached from inside the container only. */
 export const ISOLATED: Link = { name: 'none', mac: '', mtu: 1500, kind: undefined, master: undefined, addresses: [] };
@@ -27,6 +27,17 @@ export function attachedLinks(
   throw new VirtainersError('NETWORK_UNAVAILABLE', `${mode.name} cannot work in this container`, {
     hint: 'it has no network interface to give to the guest: run it in a network',
   });
+}
+
+/**
+ * Of the host's own interfaces the one that leads out, a bridge like any other; where that is not to be seen the first with an
+ * address that is no bridge. The rest are networks of others (docker0, a VPN's), of which no guest was asked to be a part.
+ */
+export function hostLinks(snapshot: NetworkSnapshot): readonly Link[] {
+  const addressed = snapshot.links.filter(({ name, addresses }) => !isOurs(name) && addresses.length > 0);
+  const ways = [defaultRoute(snapshot, 4), defaultRoute(snapshot, 6)].flatMap((route) => route?.device ?? []);
+  const leading = ways.flatMap((device) => addressed.find(({ name }) => name === device) ?? []);
+  return [leading[0] ?? addressed.find(({ kind }) => kind !== 'bridge') ?? addressed[0] ?? ISOLATED];
 }
 
 /** Throws NETWORK_UNAVAILABLE, listing what there is. */
