@@ -125,6 +125,34 @@ test('RancherVM: whatever NO_DHCP is, it means yes', () => {
   expect(read({ NO_DHCP: 'true', ENABLE_DHCP: 'yes' }).options.dhcp).toBe(false);
 });
 
+test.for<[Env, string | undefined]>([
+  [{ NETWORK_MODE: 'nat', ENABLE_DHCP: 'no' }, 'ENABLE_DHCP'],
+  [{ NETWORK_MODE: 'nat', NO_DHCP: 'true' }, 'NO_DHCP'],
+  [{ NETWORK_MODE: 'nat', NO_DHCP: 'true', ENABLE_DHCP: 'no' }, 'NO_DHCP'],
+  [{ NETWORK_MODE: 'auto', NO_DHCP: 'true' }, 'NO_DHCP'],
+  [{ NETWORK_MODE: 'passt', NO_DHCP: 'true' }, 'NO_DHCP'],
+  [{ NETWORK_MODE: 'eth0=user eth1=nat', NO_DHCP: 'true' }, 'NO_DHCP'],
+  [{ NETWORK_MODE: 'eth0=nat eth1=bridge', NO_DHCP: 'true' }, undefined],
+  [{ NETWORK_MODE: 'bridge', NO_DHCP: 'true' }, undefined],
+  [{ NETWORK_MODE: 'macvtap', ENABLE_DHCP: 'no' }, undefined],
+  [{ NETWORK_MODE: 'host-bridge', NO_DHCP: 'true', BRIDGE_IF: 'br0' }, undefined],
+  [{ NETWORK_MODE: 'none', NO_DHCP: 'true' }, undefined],
+  [{ NETWORK_MODE: 'nat', ENABLE_DHCP: 'yes' }, undefined],
+  [{ NO_DHCP: 'true' }, undefined],
+  [{ ENABLE_DHCP: 'no' }, undefined],
+])('%j: no DHCP of ours where there is no other is a contradiction, by both names', ([env, name]) => {
+  const { problems } = read(env);
+  if (name === undefined) expect(problems).toEqual([]);
+  else {
+    const said = new RegExp(`^ {2}${name}=.*NETWORK_MODE=${env.NETWORK_MODE} .*unset ${name}, or set NETWORK_MODE`);
+    expect(problems).toEqual([expect.stringMatching(said)]);
+  }
+});
+
+test('a NETWORK_MODE that is not allowed is one problem, not two', () => {
+  expect(read({ NETWORK_MODE: 'natt', NO_DHCP: 'true' }).problems).toHaveLength(1);
+});
+
 test('options and servers', () => {
   const { options } = read({
     DNSMASQ_OPTS: '--log-dhcp  --txt-record=a,"two words" \'--dhcp-option=3,1.2.3.4\'',

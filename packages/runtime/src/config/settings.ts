@@ -147,7 +147,7 @@ const TABLE = [
   {
     name: 'ENABLE_DHCP',
     default: 'yes',
-    meaning: "Answer the guest's DHCP requests (BBVA/kvm's).",
+    meaning: "Answer the guest's DHCP requests (BBVA/kvm's). No is for bridge and macvtap, where others answer them.",
     allowed: 'a word that begins with y, Y, 1, n, N or 0',
   },
   {
@@ -165,7 +165,7 @@ const TABLE = [
   {
     name: 'NO_DHCP',
     default: 'unset',
-    meaning: "Leave the guest's DHCP requests to another server (RancherVM's).",
+    meaning: "Leave the guest's DHCP requests to another server (RancherVM's), in bridge and macvtap.",
     allowed: 'anything but nothing means yes',
   },
   {
