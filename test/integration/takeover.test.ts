@@ -149,6 +149,35 @@ test.for(COMBINATIONS)('B13: %s over a %s: no DHCP of others, and ours to nobody
   expect((await wired.lan('busybox', asking, { allowFailure: true })).exitCode).not.toBe(0);
 });
 
+test.for(COMBINATIONS)('B13: %s over a %s: an answer that nobody asked for does not come in', async ([mode, kind]) => {
+  await usualNetwork(kind);
+  const { neighbour, guest } = wired;
+  await take(mode);
+  expect(await askForLease(wired)).toMatchObject({ ip: '10.83.0.5' });
+  const rules = ['68', '69'].map((port) => `udp sport 67 udp dport ${port} counter name to${port}`).join('; ');
+  const counters = ['68', '69'].map((port) => `counter to${port} { packets 0 bytes 0 }`).join('; ');
+  const chain = `chain seen { type filter hook ingress device eth0 priority 0; ${rules}; }`;
+  await guest('nft', ['-f', '-'], { input: `table netdev seen { ${counters}; ${chain}; }\n` });
+  const seen = async (port: number) =>
+    Number(/packets (\d+)/.exec((await guest('nft', ['list', 'counter', 'netdev', 'seen', `to${port}`])).stdout)?.[1]);
+  // To everybody and to the guest alone; those to port 69 go last, and say that the others have had their time.
+  await neighbour(process.execPath, ['--input-type=module', '-'], { input: UNASKED });
+  await waitFor('what is no DHCP', async () => ((await seen(69)) === 2 ? true : undefined), 10_000);
+  expect(await seen(68)).toBe(0);
+});
+
+/** A program: sends what a DHCP server would. */
+const UNASKED = `
+import { createSocket } from 'node:dgram';
+const socket = createSocket('udp4');
+socket.bind(67, '10.83.0.9', async () => {
+  socket.setBroadcast(true);
+  const send = (port, address) => new Promise((done) => socket.send('offer', port, address, done));
+  for (const port of [68, 69]) for (const address of ['10.83.0.255', '10.83.0.5']) await send(port, address);
+  socket.close();
+});
+`;
+
 test.for(COMBINATIONS)(
   'B6: %s over a %s: an address of its own in no network, a gateway that no network contains',
   async ([mode, kind]) => {

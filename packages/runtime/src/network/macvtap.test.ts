@@ -49,6 +49,22 @@ test('what is turned to us and back is turned at the macvtap, whatever is below 
   expect(rules).not.toContain('device "eth0"');
 });
 
+test("B13: the guest's question comes to us alone; what others answer is dropped before the guest, what we answer is not", () => {
+  const chain = (name: string) =>
+    planned('docker-bridge')
+      .commands.map(({ input = '' }) => input.split(`chain ${name} {`)[1]?.split('}')[0])
+      .find((text) => text !== undefined)
+      ?.split('\n')
+      .map((line) => line.trim());
+  expect(chain('guest')).toContain('udp sport 68 udp dport 67 fwd to "vlegp0"');
+  const others = chain('others') ?? [];
+  const [ours, dropped] = [others.findIndex((line) => line.startsWith('ether saddr ')), others.indexOf(DROPPED)];
+  expect(ours).toBeGreaterThan(0);
+  expect(dropped).toBeGreaterThan(ours);
+});
+
+const DROPPED = 'udp sport 67 udp dport 68 drop';
+
 test('the major is the one of macvtap, another on each host', () => {
   expect(parseMajor('Character devices:\n  1 mem\n246 macvtap\n\nBlock devices:\n  8 sd\n')).toBe(246);
   expect(parseMajor('Character devices:\n236 ipvtap\n')).toBeUndefined();
