@@ -15,7 +15,7 @@ import {
 } from './mode.ts';
 import { nat } from './nat.ts';
 import { passt } from './passt.ts';
-import { attachedLinks, hostLinks, linkNamed } from './select.ts';
+import { attachedLinks, hostLinks, linkNamed, withoutOurs } from './select.ts';
 import { defaultRoute, type Link, type NetworkSnapshot } from './snapshot.ts';
 import { user } from './user.ts';
 
@@ -135,8 +135,10 @@ export interface PlanInput extends Omit<NetworkRequest, 'ask'> {
 }
 
 /** What is to be done for all NICs. Pure: nothing is touched. */
-export function planNetwork({ nics, macAt, ...common }: PlanInput): NetworkPlan {
-  const { snapshot, options } = common;
+export function planNetwork({ nics, macAt, snapshot: found, ...rest }: PlanInput): NetworkPlan {
+  const { options, means } = rest;
+  const snapshot = means.hostNetwork ? found : withoutOurs(found);
+  const common = { ...rest, snapshot };
   const inners = chooseInners(options.cidr, nics.length, snapshot);
   const carrier = (defaultRoute(snapshot, 4) ?? defaultRoute(snapshot, 6))?.device;
   const primary = Math.max(

@@ -143,6 +143,27 @@ test('V16: an inner network that is taken moves, is announced, and MTU and IPv6 
   expect(dual?.guest).toMatchObject({ dhcp6: true, acceptRa: true });
 });
 
+test('V16: what a killed life has left takes no network away from the next one; in the host it may be of another', () => {
+  const snapshot = recorded('docker-bridge');
+  const [link] = snapshot.links;
+  if (!link) expect.fail();
+  const left = (name: string, address: string, prefix: number) => ({
+    ...link,
+    name,
+    addresses: [{ family: 4 as const, address, prefix, dynamic: false }],
+  });
+  const inner = left('vm0', '192.168.100.1', 24);
+  const leg = left('vbr0', '169.254.77.1', 32);
+  const given = { ...snapshot, links: [...snapshot.links, inner, leg] };
+  for (const mode of ['nat', 'bridge', 'macvtap'] as const) {
+    const next = planFor({ snapshot: given, ask: askFor(mode) });
+    expect(next).toEqual(planFor({ snapshot, ask: askFor(mode) }));
+  }
+  const ask = { kind: 'each', modes: [{ link: 'eth0', mode: 'nat' }] } as const;
+  const { losses } = planFor({ snapshot: given, ask, means: { hostNetwork: true } });
+  expect(losses).toEqual([expect.stringContaining('192.168.101.0/24')]);
+});
+
 test('V16: IPv6 that the container does not forward is named, with the sysctl, and IPv4 goes on', () => {
   const [nic] = nicsOf('docker-dual-stack', 'nat', { means: { ipv6Forwarding: false } });
   expect(nic?.losses).toEqual([expect.stringContaining('--sysctl net.ipv6.conf.all.forwarding=1')]);

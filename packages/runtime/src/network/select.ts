@@ -40,6 +40,15 @@ export function hostLinks(snapshot: NetworkSnapshot): readonly Link[] {
   return [leading[0] ?? addressed.find(({ kind }) => kind !== 'bridge') ?? addressed[0] ?? ISOLATED];
 }
 
+/** Without what an earlier life of this container has left: it goes before anything is made. In the host's it may be another's. */
+export function withoutOurs(snapshot: NetworkSnapshot): NetworkSnapshot {
+  return {
+    ...snapshot,
+    links: snapshot.links.filter(({ name }) => !isOurs(name)),
+    routes: snapshot.routes.filter(({ device }) => !isOurs(device)),
+  };
+}
+
 /** Throws NETWORK_UNAVAILABLE, listing what there is. */
 export function linkNamed({ links }: NetworkSnapshot, name: string, setting: string): Link {
   const link = links.find((each) => each.name === name);
