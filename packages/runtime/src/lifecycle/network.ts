@@ -1,13 +1,28 @@
 import { readSocketFacts } from '../container/sockets.ts';
 import type { GuestNic } from '../guest/nic.ts';
 import type { Port } from '../guest/port.ts';
+import { recoverNetwork } from '../network/apply.ts';
 import { chooseNetwork, type NetworkChoice, planNetwork } from '../network/choose.ts';
 import type { ModeName, NetworkPlan, NicPlan } from '../network/mode.ts';
 import { probeMacvtap } from '../network/probe-macvtap.ts';
 import { probePasst } from '../network/probe-passt.ts';
-import type { NetworkSnapshot } from '../network/snapshot.ts';
+import { type NetworkSnapshot, readSnapshot } from '../network/snapshot.ts';
 import type { Deps } from './deps.ts';
 import { networkMeans } from './preflight.ts';
+
+/**
+ * The network with its interfaces as the engine made them, where an earlier life of this container was killed and the
+ * namespace is still the same (a pod). By now the data folder is locked: whoever used it before is gone.
+ */
+export async function givenBack(
+  { exec, facts, log }: Pick<Deps, 'exec' | 'facts' | 'log'>,
+  snapshot: NetworkSnapshot,
+): Promise<NetworkSnapshot> {
+  const links = facts.hostNetwork ? [] : await recoverNetwork(exec, snapshot);
+  if (links.length === 0) return snapshot;
+  log.info(`${links.join(', ')}: given back by the guest of a life that was killed`);
+  return readSnapshot(exec, snapshot.hostname);
+}
 
 /**
  * Chooses the modes and plans them; touches nothing. passt and macvtap are tried where they would be chosen. `asking`:

@@ -19,7 +19,7 @@ import { openGuestDisk } from './base.ts';
 import type { Deps } from './deps.ts';
 import { domainXml } from './domain.ts';
 import { guestHostname } from './hostname.ts';
-import { firstDoor, forwardsOf, guestNetwork, networkStatus, planGuestNetwork } from './network.ts';
+import { firstDoor, forwardsOf, givenBack, guestNetwork, networkStatus, planGuestNetwork } from './network.ts';
 import { requireContainer } from './preflight.ts';
 import { reportAccelerator, reportData, reportMachine, reportNetwork } from './report.ts';
 import { makeSeed, READY_PORT } from './seed.ts';
@@ -164,7 +164,7 @@ async function prepareGuest(deps: Deps, status: StatusFile, undo: Undo) {
     }),
   ]);
   const disk = unwrap(diskResult);
-  const snapshot = unwrap(snapshotResult);
+  const snapshot = await givenBack(deps, unwrap(snapshotResult));
   for (const warning of disk.warnings) log.warn(warning);
   reportData(log, config.imageDir, disk.persistent);
   const { choice, plan } = await planGuestNetwork(deps, snapshot, disk.macAt, 'starting');

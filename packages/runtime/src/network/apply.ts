@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { type Exec, type Log, logOutput, type Spawn, VirtainersError } from '@virtainers/core';
 import { isOurs } from './devices.ts';
+import { isBare, recoveries } from './memory.ts';
 import type { Command, NetworkPlan } from './mode.ts';
 import type { NetworkSnapshot } from './snapshot.ts';
 import { makeTapNode } from './tap-node.ts';
@@ -66,6 +67,20 @@ function runDaemon(spawn: Spawn, { file, args }: Command, log: Log) {
     await running.child.exited;
   };
   return { failed: watch(), stop };
+}
+
+/**
+ * Gives back to the container what an earlier life of it, which was killed, had given to its guest; the names of the
+ * interfaces. Never in the host's namespace. The snapshot is then another.
+ */
+export async function recoverNetwork(exec: Exec, snapshot: NetworkSnapshot): Promise<readonly string[]> {
+  if (!snapshot.links.some(isBare)) return [];
+  const { stdout } = await exec('nft', ['list', 'ruleset'], { allowFailure: true });
+  const found = recoveries(stdout, snapshot);
+  for (const { file, args, input } of found.flatMap(({ commands }) => commands)) {
+    await exec(file, args, { input, allowFailure: true });
+  }
+  return found.map(({ link }) => link);
 }
 
 /**

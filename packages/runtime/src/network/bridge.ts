@@ -2,6 +2,7 @@ import { ip, tapCommand, undosOf } from './commands.ts';
 import { deviceName, tableName } from './devices.ts';
 import { dnsmasq, untold } from './dnsmasq.ts';
 import { bridgeFence, type Fenced } from './fence.ts';
+import { remember } from './memory.ts';
 import { emptyPlan, type Mode, missingForDevices, type NicInput, type NicPlan, type PlannedCommand } from './mode.ts';
 import {
   dhcpOffer,
@@ -42,6 +43,7 @@ function planBridge(nic: NicInput): NicPlan {
     mode: 'bridge',
     link: link.name,
     commands: [
+      ...remember(nic, takeover.ipv6),
       ...devices,
       ...fence,
       ...releaseLink(nic, takeover, isMacBound(nic) ? 'kept' : 'changed', ['master', leg]),

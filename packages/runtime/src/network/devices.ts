@@ -21,6 +21,11 @@ function unlike({ index, mac, means }: Pick<NicInput, 'index' | 'mac' | 'means'>
   return means.hostNetwork ? `${index}-${mac.replaceAll(':', '').slice(-6)}` : String(index);
 }
 
+/** Of NIC number `index`, outside the host's namespace. */
+export function isOfNic(name: string, index: number): boolean {
+  return Object.values(PREFIX).some((prefix) => name === `${prefix}${index}`);
+}
+
 export function isOurs(name: string): boolean {
   return /^(vm|vbr|vlegp?)\d+(-[0-9a-f]{6})?$/.test(name);
 }

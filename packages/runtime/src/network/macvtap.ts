@@ -2,6 +2,7 @@ import { ip, undosOf } from './commands.ts';
 import { deviceName, tableName } from './devices.ts';
 import { dnsmasq, untold } from './dnsmasq.ts';
 import { macvtapFence } from './fence.ts';
+import { remember } from './memory.ts';
 import {
   emptyPlan,
   type Mode,
@@ -56,6 +57,7 @@ function planMacvtap(nic: NicInput): NicPlan {
     mode: 'macvtap',
     link: link.name,
     commands: [
+      ...remember(nic, takeover.ipv6),
       ...releaseLink(nic, takeover, 'changed', []),
       ...devices,
       ...(takeover.ipv6 ? silent.map((device) => ip('link', 'set', 'dev', device, 'addrgenmode', 'none')) : []),

@@ -124,6 +124,8 @@ test.for(MODES)(
     const undone = nic?.commands.flatMap(({ undo }) => (undo ? [undo] : [])) ?? [];
     const restored = undone.find(({ args }) => args.includes('-batch'))?.input?.split('\n');
     expect(restored).toEqual([
+      'link set dev eth0 nomaster down',
+      'link set dev eth0 address 02:42:ac:11:00:02',
       'link set dev eth0 up',
       'address add 172.17.0.2/16 dev eth0 broadcast +',
       'route add 0.0.0.0/0 via 172.17.0.1 dev eth0 metric 0 protocol boot',

@@ -6,6 +6,7 @@ import type { DhcpOffer } from './dnsmasq.ts';
 import { usedPrefixes } from './inner.ts';
 import { isMixed, lostMixed } from './mixed.ts';
 import type { NicInput, PlannedCommand } from './mode.ts';
+import { isBeyond, madeRoutes, restoring } from './restore.ts';
 import {
   type Address,
   addressesOf,
@@ -109,66 +110,23 @@ function defaultOf({ snapshot, link }: Pick<NicInput, 'snapshot' | 'link'>, fami
   return best?.device === link.name ? best : undefined;
 }
 
-/** Routes that somebody made: not those that follow from an address or that a router announces. */
-function madeRoutes({ snapshot, link }: Pick<NicInput, 'snapshot' | 'link'>, family: 4 | 6): Route[] {
-  return snapshot.routes.filter(
-    (route) =>
-      route.family === family && route.device === link.name && route.protocol !== 'kernel' && route.protocol !== 'ra',
-  );
-}
-
-/** The gateway answers on the link, though no address of the interface says that it is there (Calico). */
-function isBeyond(link: Link, gateway: string): boolean {
-  if (gateway.startsWith('fe80:')) return false;
-  const networks = link.addresses.flatMap(({ address, prefix }) => parsePrefix(`${address}/${prefix}`) ?? []);
-  return !networks.some((network) => isIn(network, gateway));
-}
-
 /** Takes the interface out of the container's service; `attach` are the words that put it into the guest's. */
 export function releaseLink(nic: NicInput, { ipv6, linkMac }: Takeover, mac: 'changed' | 'kept', attach: string[]) {
-  const { name, mac: own } = nic.link;
+  const { link, snapshot } = nic;
+  const { name } = link;
   const set = (...args: string[]) => ip('link', 'set', 'dev', name, ...args);
   const commands: PlannedCommand[] = [
-    { ...set('down'), undo: { ...ip('-force', '-batch', '-'), input: restoring(nic) } },
-    ...(ipv6 ? [{ ...set('addrgenmode', 'none'), undo: set('addrgenmode', 'eui64') }] : []),
-    ip('address', 'flush', 'dev', name),
-    ...(mac === 'changed' ? [{ ...set('address', linkMac), undo: set('address', own) }] : []),
-    { ...set(...attach, 'up'), undo: set(...(attach.length > 0 ? ['nomaster'] : []), 'down') },
+    // First, so that an interface that was taken is one without an address, whenever we are killed (memory.ts).
+    {
+      ...ip('address', 'flush', 'dev', name),
+      undo: { ...ip('-force', '-batch', '-'), input: restoring({ link, snapshot, ipv6 }) },
+    },
+    set('down'),
+    ...(ipv6 ? [set('addrgenmode', 'none')] : []),
+    ...(mac === 'changed' ? [set('address', linkMac)] : []),
+    set(...attach, 'up'),
   ];
   return commands;
-}
-
-/** In ip-batch's words: up, addresses, then routes, those first which later ones' gateways are reached by. */
-function restoring(nic: NicInput): string {
-  const { link } = nic;
-  const made = [...madeRoutes(nic, 4), ...madeRoutes(nic, 6)];
-  const ordered = [...made.filter(({ gateway }) => !gateway), ...made.filter(({ gateway }) => gateway)];
-  return [
-    `link set dev ${link.name} up`,
-    ...link.addresses.filter(({ dynamic }) => !dynamic).map((address) => `address add ${addressWords(link, address)}`),
-    ...ordered.map((route) => `route add ${routeWords(route, reachable(nic))}`),
-    '',
-  ].join('\n');
-}
-
-function addressWords({ name }: Link, { family, address, prefix }: Address): string {
-  const more = family === 6 ? ' nodad' : prefix < 31 ? ' broadcast +' : '';
-  return `${address}/${prefix} dev ${name}${more}`;
-}
-
-function routeWords(route: Route, isReached: (gateway: string) => boolean): string {
-  const { gateway, device, metric, protocol } = route;
-  const via = gateway === undefined ? '' : ` via ${isMixed(route) ? 'inet6 ' : ''}${gateway}`;
-  const onLink = gateway === undefined || isReached(gateway) ? '' : ' onlink';
-  return `${prefixOfRoute(route)}${via} dev ${device}${onLink} metric ${metric} protocol ${protocol}`;
-}
-
-/** Whether the kernel finds the way to a gateway by what was restored before. */
-function reachable(nic: NicInput): (gateway: string) => boolean {
-  const onLink = nic.snapshot.routes.flatMap(({ device, gateway, destination }) =>
-    device === nic.link.name && !gateway ? (parsePrefix(destination) ?? []) : [],
-  );
-  return (gateway) => !isBeyond(nic.link, gateway) || onLink.some((network) => isIn(network, gateway));
 }
 
 /** Our server's address on `device`, and the way from there to the guest and, where it is needed, out. */
