@@ -1,5 +1,8 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { isReadonlyRoot, parseCapabilities, parseMemoryLimit } from './facts.ts';
+import { tempFolder } from '../../../../test/helpers/folders.ts';
+import { isHostNetwork, isReadonlyRoot, parseCapabilities, parseMemoryLimit } from './facts.ts';
 
 test("Docker's default capabilities, NET_ADMIN added, and none", () => {
   expect(parseCapabilities('CapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n').has('NET_ADMIN')).toBe(false);
@@ -19,4 +22,20 @@ test('a read-only root is one whose last mount is', () => {
   expect(isReadonlyRoot(line('ro'))).toBe(true);
   expect(isReadonlyRoot([line('ro'), line('rw')].join('\n'))).toBe(false);
   expect(isReadonlyRoot([line('rw'), line('ro', '/sys')].join('\n'))).toBe(false);
+});
+
+test("the host's network: a card, a bridge, or what only the initial namespace has; not a bridge that a killed life of ours left", async () => {
+  const isHost = async (...paths: string[]) => {
+    const sys = await tempFolder('sys-class-net');
+    for (const path of ['lo', 'eth0', ...paths]) await mkdir(join(sys, path), { recursive: true });
+    return isHostNetwork(sys, join(sys, 'netdev_max_backlog'));
+  };
+  expect(await isHost()).toBe(false);
+  expect(await isHost('enp1s0/device')).toBe(true);
+  expect(await isHost('docker0/bridge')).toBe(true);
+  expect(await isHost('vbr0/bridge', 'vm0')).toBe(false);
+  expect(await isHost('vbr0-c3112a/bridge')).toBe(true);
+  const sys = await tempFolder('sys-class-net');
+  await writeFile(join(sys, 'sign'), '');
+  expect(await isHostNetwork(sys, join(sys, 'sign'))).toBe(true);
 });

@@ -1,5 +1,7 @@
 import { constants } from 'node:fs';
 import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isOursAlone } from '../network/devices.ts';
 
 /** What the container around us allows, read once at start. */
 export interface ContainerFacts {
@@ -121,12 +123,16 @@ async function readDevice(path: string): Promise<DeviceFacts | undefined> {
 
 /**
  * The machine's own namespace, or one that has a real device or a bridge in it. The first is told by a sysctl that only
- * the initial namespace has (net/core/sysctl_net_core.c registers it for init_net alone).
+ * the initial namespace has (net/core/sysctl_net_core.c registers it for init_net alone). A bridge that a killed life of
+ * this container has left is no sign.
  */
-async function isHostNetwork(): Promise<boolean> {
-  if (await exists('/proc/sys/net/core/netdev_max_backlog')) return true;
-  const names = await readdir('/sys/class/net').catch(() => []);
-  const signs = names.flatMap((name) => [`/sys/class/net/${name}/device`, `/sys/class/net/${name}/bridge`]);
+export async function isHostNetwork(
+  sys = '/sys/class/net',
+  initialOnly = '/proc/sys/net/core/netdev_max_backlog',
+): Promise<boolean> {
+  if (await exists(initialOnly)) return true;
+  const names = (await readdir(sys).catch(() => [])).filter((name) => !isOursAlone(name));
+  const signs = names.flatMap((name) => [join(sys, name, 'device'), join(sys, name, 'bridge')]);
   return (await Promise.all(signs.map(exists))).includes(true);
 }
 

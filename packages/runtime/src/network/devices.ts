@@ -21,6 +21,11 @@ function unlike({ index, mac, means }: Pick<NicInput, 'index' | 'mac' | 'means'>
   return means.hostNetwork ? `${index}-${mac.replaceAll(':', '').slice(-6)}` : String(index);
 }
 
+/** Of our own, in a namespace where nobody else makes such: in the host's the name would say whose. */
+export function isOursAlone(name: string): boolean {
+  return isOurs(name) && !name.includes('-');
+}
+
 /** Of NIC number `index`, outside the host's namespace. */
 export function isOfNic(name: string, index: number): boolean {
   return Object.values(PREFIX).some((prefix) => name === `${prefix}${index}`);
