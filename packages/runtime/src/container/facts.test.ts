@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { tempFolder } from '../../../../test/helpers/folders.ts';
+import { tempFolder } from '../../../../test/helpers/temp-folder.ts';
 import { isHostNetwork, isReadonlyRoot, parseCapabilities, parseMemoryLimit } from './facts.ts';
 
 test("Docker's default capabilities, NET_ADMIN added, and none", () => {
