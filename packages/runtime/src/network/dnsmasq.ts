@@ -50,11 +50,16 @@ function dnsmasqArguments(offer: DhcpOffer): string[] {
     '--dhcp-authoritative',
     ...(leg ? [`--shared-network=${device},${address}`, ...(leg.resolves ? [] : ['--port=0'])] : []),
     `--dhcp-range=${address},${address},${netmask(offer.prefix)},infinite`,
-    `--dhcp-host=${[mac, address, ...hostWords(hostname), 'infinite'].join(',')}`,
+    `--dhcp-host=${[mac, ...leases(offer), ...hostWords(hostname), 'infinite'].join(',')}`,
     '--dhcp-ignore=tag:!known',
     ...(ipv6 ? ipv6Arguments(offer, ipv6.address) : []),
     ...dhcpOptions(offer).map(([option, value]) => `--dhcp-option=${option}${value === '' ? '' : `,${value}`}`),
   ];
+}
+
+/** A host with an address of one family alone is unknown in the other, and not answered. */
+function leases({ address, ipv6 }: DhcpOffer): string[] {
+  return ipv6 ? [address, `[${ipv6.address}]`] : [address];
 }
 
 /**
