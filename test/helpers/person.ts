@@ -5,6 +5,8 @@ import { exec, PATH, spawn } from './process.ts';
 export interface Person {
   /** Network namespace; undefined: the host's. */
   readonly namespace?: string | undefined;
+  /** File of a mount namespace; undefined: the host's. */
+  readonly mounts?: string | undefined;
   /** An ordinary user; undefined: root. */
   readonly user?: { readonly uid: number; readonly gid: number; readonly home: string } | undefined;
   /** A node that stands in for /dev/net/tun. */
@@ -28,16 +30,26 @@ export function becoming(person: Person): { exec: Exec; spawn: Spawn } {
 
 function commandLine(person: Person, file: string, args: readonly string[], given: ExecOptions | SpawnOptions) {
   const env = { ...person.env, PATH, ...given.env };
-  const enter = person.namespace ? ['nsenter', `--net=/run/netns/${person.namespace}`, '--'] : [];
+  const cwd = given.cwd ?? person.user?.home;
   const words = [
-    ...enter,
+    ...enter(person, cwd),
     ...(person.tun ? showTun(person.tun) : []),
     ...(person.user ? dropTo(person.user, env) : []),
     file,
     ...args,
   ];
   const [first = file, ...rest] = words;
-  return { file: first, args: rest, options: { env, cwd: given.cwd ?? person.user?.home } };
+  return { file: first, args: rest, options: { env, cwd } };
+}
+
+/** Another mount namespace has a root of its own, where everything starts. */
+function enter({ namespace, mounts }: Person, cwd: string | undefined): string[] {
+  const namespaces = [
+    ...(namespace === undefined ? [] : [`--net=/run/netns/${namespace}`]),
+    ...(mounts === undefined ? [] : [`--mount=${mounts}`]),
+  ];
+  const back = mounts === undefined || cwd === undefined ? [] : ['env', `--chdir=${cwd}`];
+  return namespaces.length > 0 ? ['nsenter', ...namespaces, '--', ...back] : [];
 }
 
 /** Most machines let anyone open /dev/net/tun, some only root: a mount namespace of the command's own evens it out. */

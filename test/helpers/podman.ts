@@ -9,9 +9,26 @@ import type { Slot } from './slot.ts';
 export async function rootfulPodmanIn(slot: Slot): Promise<Setup> {
   await requireTool('podman', 'conmon', 'runc', 'nsenter');
   const env = await configure(slot, join(slot.folder, 'podman'));
-  const doors = becoming({ namespace: slot.name, env });
+  const doors = becoming({ namespace: slot.name, mounts: await ownNetworksFolder(slot.folder), env });
   await doors.exec('podman', ['info']);
   return { ...doors, env, owner: { uid: 0, gid: 0 }, address: slot.address, stop: async () => undefined };
+}
+
+/**
+ * Every Podman of root keeps its addresses and the process of its name server in one folder of the machine, as if all of
+ * them were in one network namespace (libpod's netavark run directory); these are not. The namespace ends with its file.
+ */
+async function ownNetworksFolder(folder: string): Promise<string> {
+  const shared = '/run/containers/networks';
+  const [own, namespaces] = [join(folder, 'podman-networks'), join(folder, 'namespaces')];
+  const file = join(namespaces, 'mounts');
+  for (const made of [shared, own, namespaces]) await mkdir(made, { recursive: true });
+  // A namespace can be kept by a file on a private mount alone (unshare(1), --mount).
+  await exec('mount', ['--bind', namespaces, namespaces]);
+  await exec('mount', ['--make-private', namespaces]);
+  await writeFile(file, '');
+  await exec('unshare', [`--mount=${file}`, '--propagation', 'slave', '--', 'mount', '--bind', own, shared]);
+  return file;
 }
 
 /** Podman of an ordinary user who is made for it: user namespace, slirp4netns, ports on the host's loopback. */
