@@ -50,7 +50,8 @@ test('an ipvlan cannot give its MAC away; the hint names what can be done', () =
 
 test('B13: the fence lets nothing of ours out but what has the guest’s address, and that only where a resolver needs it', () => {
   const plain = rules(planned('docker-bridge'));
-  expect(plain).toContain('iifname "vm0" udp sport 68 udp dport 67 drop');
+  expect(plain).toMatch(/ingress device "vm0" [^}]*udp sport 68 udp dport 67 ether daddr set 5a:54:00:00:00:00 /);
+  expect(plain).toMatch(/ingress device "eth0" [^}]*udp sport 67 udp dport 68 drop/);
   expect(plain).not.toContain('oifname "eth0"');
   expect(plain).not.toContain('snat');
   const resolving = rules(planned('docker-two-networks'));

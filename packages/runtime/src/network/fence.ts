@@ -24,17 +24,6 @@ export function bridgeFence(fenced: Fenced): PlannedCommand[] {
   const { served, tap, table } = fenced;
   const out = served && hasWayOut(served) ? served : undefined;
   const chains: Chain[] = [
-    ...(out
-      ? [
-          {
-            name: 'ours',
-            hook: 'hook prerouting',
-            priority: 'dstnat',
-            policy: 'accept',
-            rules: turnedBridge(fenced, out),
-          } as const,
-        ]
-      : []),
     {
       name: 'heard',
       hook: 'hook input',
@@ -64,27 +53,51 @@ export function bridgeFence(fenced: Fenced): PlannedCommand[] {
           : []),
       ],
     },
-    ...(served
-      ? [{ name: 'passed', hook: 'hook forward', policy: 'accept', rules: betweenPorts(tap, served) } as const]
-      : []),
   ];
-  return [nftTable('bridge', table, chains), ...(out ? wayOut(fenced, out) : [])];
-}
-
-function turnedBridge({ link }: Fenced, served: Served): string[] {
-  const ours = `ether daddr set ${served.legMac} meta pkttype set host accept`;
-  return [`iifname "${link}" ${answer(served)} ${ours}`, `iifname "${link}" ${arpAnswer(served)} ${ours}`];
-}
-
-function betweenPorts(tap: string, { leg }: Served): string[] {
   return [
-    `iifname "${tap}" ${DHCP_ASKED} drop`,
-    `oifname "${tap}" ${DHCP_ANSWERED} drop`,
-    `arp daddr ip ${leg} drop`,
-    `arp saddr ip ${leg} drop`,
-    `ip daddr ${leg} drop`,
-    `ip saddr ${leg} drop`,
+    nftTable('bridge', table, chains),
+    ...(served ? [nftTable('netdev', table, enteredPorts(fenced, served))] : []),
+    ...(out ? wayOut(fenced, out) : []),
   ];
+}
+
+/**
+ * Where a frame enters a port of the bridge: one hook either way, and the bridge's own stay out of the path between the
+ * ports, where each costs more than all rules do. The way to us is by our MAC.
+ */
+function enteredPorts({ tap, link }: Fenced, served: Served): Chain[] {
+  const toUs = `ether daddr set ${served.legMac} meta pkttype set host accept`;
+  const { leg } = served;
+  return [
+    {
+      name: 'guest',
+      hook: `hook ingress device "${tap}"`,
+      policy: 'accept',
+      rules: [
+        `${DHCP_ASKED} ${toUs}`,
+        `arp saddr ip ${leg} drop`,
+        `arp daddr ip ${leg} ${toUs}`,
+        `ip saddr ${leg} drop`,
+        `ip daddr ${leg} ${toUs}`,
+      ],
+    },
+    {
+      name: 'others',
+      hook: `hook ingress device "${link}"`,
+      policy: 'accept',
+      rules: [
+        ...notOurs(leg),
+        `arp daddr ip ${leg} drop`,
+        `ip daddr ${leg} drop`,
+        ...(hasWayOut(served) ? [answer(served), arpAnswer(served)].map((what) => `${what} ${toUs}`) : []),
+      ],
+    },
+  ];
+}
+
+/** What only our side says. */
+function notOurs(leg: string): string[] {
+  return [`${DHCP_ANSWERED} drop`, `arp saddr ip ${leg} drop`, `ip saddr ${leg} drop`];
 }
 
 const DHCP_ASKED = 'udp sport 68 udp dport 67';
@@ -140,9 +153,7 @@ function turnedFrames({ tap, legPeer }: Fenced & { readonly legPeer: string }, s
       policy: 'accept',
       rules: [
         `ether saddr ${legMac} accept`,
-        `${DHCP_ANSWERED} drop`,
-        `arp saddr ip ${leg} drop`,
-        `ip saddr ${leg} drop`,
+        ...notOurs(leg),
         ...(out ? [answer(served), arpAnswer(served)].map((what) => `${what} ether daddr set ${legMac} ${toUs}`) : []),
       ],
     },

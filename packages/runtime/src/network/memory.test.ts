@@ -39,12 +39,13 @@ test('the fence goes first, then the devices, then the interface is back, and on
   const [first, second] = recoveries(ruleset(snapshot, 'bridge'), taken(snapshot));
   expect(first?.commands.map(({ file, args }) => [file, ...args].join(' '))).toEqual([
     'nft delete table bridge virtainers0',
+    'nft delete table netdev virtainers0',
     'nft delete table ip virtainers0',
     'nft delete table arp virtainers0',
     'ip -force -batch -',
     'nft delete table ip virtainers0_before',
   ]);
-  const [, , , batch] = first?.commands ?? [];
+  const [, , , , batch] = first?.commands ?? [];
   expect(batch?.input?.split('\n').slice(0, 4)).toEqual([
     'link delete vm0',
     'link delete vbr0',
