@@ -2,13 +2,13 @@ import { access, copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ENGINES, type Engine, type EngineName, startEngine } from '../helpers/engines.ts';
-import { fastAnswer, fastCommand, fastGuest } from '../helpers/fast-guest.ts';
+import { fastCommand, fastGuest } from '../helpers/fast-guest.ts';
 import { checkFilesystem } from '../helpers/filesystem.ts';
 import { freePort } from '../helpers/ports.ts';
 import { waitFor } from '../helpers/process.ts';
 import { makeKey, sshInto } from '../helpers/ssh.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
-import { bakedImage, fastImage, RUNTIME, startVirtainer, type Virtainer } from '../helpers/virtainer.ts';
+import { bakedImage, fastImage, startVirtainer, throughEngine, type Virtainer } from '../helpers/virtainer.ts';
 
 interface Way {
   readonly title: string;
@@ -150,16 +150,6 @@ function engineNamed(name: EngineName): Engine {
 /** Through the published port. A guest that is ready has an agent that answers; its ports may follow a moment later. */
 function throughPort(engine: Engine, port: number, command: string): Promise<string> {
   return waitFor('the guest', () => fastCommand(engine.address, port, command), 60_000);
-}
-
-/** Through the supervisor, the way `virtainers ssh` goes where no port is open. */
-function throughEngine(engine: Engine, { name }: Virtainer, command: string): Promise<string> {
-  const connect = ['exec', '--interactive', name, 'node', RUNTIME, 'connect', '23'];
-  const ask = async () => {
-    const { stdout } = await engine.exec(engine.kind, connect, { input: `${command}\n`, timeoutMs: 20_000 });
-    return fastAnswer(command, stdout);
-  };
-  return waitFor('the guest', ask, 60_000);
 }
 
 function nextVolume(): string {
