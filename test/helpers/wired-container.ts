@@ -17,6 +17,8 @@ export interface WiredContainer {
   readonly folder: string;
   /** Process in `box`, through whose eyes its /sys is seen. */
   readonly boxPid: number;
+  /** Of a namespace, for ip(8). */
+  nameOf(place: Place): string;
   /** Runs a program in a namespace until `release`. */
   run(place: Place, file: string, ...args: string[]): Child;
   /** Runs in `box` QEMU without a machine, a cable from the tap (or the node of a macvtap) to eth0 of `guest`. */
@@ -66,6 +68,7 @@ export async function wireContainer(kind: 'veth' | 'macvlan'): Promise<WiredCont
       ...{ box: inside('box'), lan, neighbour: inside('neighbour'), guest: inside('guest'), run, folder, release },
       spawnInBox: (file, args, options) => spawn('ip', ['netns', 'exec', nameOf('box'), file, ...args], options),
       boxPid: idle.pid ?? 0,
+      nameOf,
       plugIn: async (end, mac) => {
         const cable = run('box', ...cableCommand(end));
         const lost = cable.exited.then(() => Promise.reject(new Error('the cable ended')));
