@@ -2,8 +2,8 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, test } from 'vitest';
 import { type Engine, rootfulPodman } from '../test/helpers/engines.ts';
-import { tempFolder } from '../test/helpers/folders.ts';
 import { exec, requireTool } from '../test/helpers/process.ts';
+import { tempFolder } from '../test/helpers/temp-folder.ts';
 import { virtainers } from '../test/helpers/virtainer.ts';
 import { printFigures, printRatio, takeTurns, timed } from './figures.ts';
 

@@ -1,16 +1,16 @@
 /** How often each thing is measured: `ROUNDS=1 npm run bench`. */
-export const ROUNDS = Number(process.env['ROUNDS'] ?? 5);
+const ROUNDS = Number(process.env['ROUNDS'] ?? 5);
 
 /** What is compared takes turns (A B C A B C), so that a slow minute of the machine is nobody's own. */
-export async function takeTurns<Name extends string>(
+export async function takeTurns<Name extends string, Figure = number>(
   names: readonly Name[],
-  measure: (name: Name, round: number) => Promise<number>,
-): Promise<Readonly<Record<Name, readonly number[]>>> {
-  const figures = new Map<Name, number[]>(names.map((name) => [name, []]));
+  measure: (name: Name) => Promise<Figure>,
+): Promise<Readonly<Record<Name, readonly Figure[]>>> {
+  const figures = new Map<Name, Figure[]>(names.map((name) => [name, []]));
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const [name, values] of figures) values.push(await measure(name, round));
+    for (const [name, values] of figures) values.push(await measure(name));
   }
-  return Object.fromEntries(figures) as Record<Name, number[]>;
+  return Object.fromEntries(figures) as Record<Name, Figure[]>;
 }
 
 /** Seconds until `work` is done. */

@@ -46,11 +46,6 @@ async function packets({ host, address, received }: Ends, to: 'host' | 'guest', 
   return ((await received(to)) - before) / sum_sent.seconds / 1e3;
 }
 
-/** Waits until the other end serves: iperf3 says so to nobody. */
-export async function untilServed(host: Exec, address: string): Promise<void> {
-  await waitFor(`iperf3 at ${address}`, () => run(host, address, ['--bytes', '1K']), 60_000);
-}
-
 /** `ip -json -stats link show`, of the first link. */
 export function parseReceived(text: string): number {
   return JSON.parse(text)[0].stats64.rx.packets;
@@ -63,9 +58,11 @@ interface Summary {
 
 async function run(host: Exec, address: string, args: readonly string[]): Promise<Summary> {
   const common = ['--client', address, '--port', String(IPERF3_PORT), '--json', '--connect-timeout', '5000'];
-  const { stdout } = await host('iperf3', [...common, ...args], { timeoutMs: 120_000 });
-  const { end, error } = JSON.parse(stdout);
-  // It ends well when the other side has ended badly.
-  if (end?.sum_received === undefined) throw new Error(`iperf3 ${args.join(' ')}: ${error ?? stdout}`);
-  return end;
+  // It ends well whatever became of it. The other end says to nobody that it serves, nor that it has done with the last one.
+  const attempt = async () => {
+    const { end, error } = JSON.parse((await host('iperf3', [...common, ...args], { timeoutMs: 60_000 })).stdout);
+    if (error !== undefined) throw new Error(`iperf3 ${args.join(' ')}: ${error}`);
+    return end as Summary;
+  };
+  return waitFor(`iperf3 at ${address}`, attempt, 60_000);
 }

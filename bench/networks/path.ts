@@ -6,7 +6,7 @@ import type { ModeName, PlannedCommand } from '../../packages/runtime/src/networ
 import { readSnapshot } from '../../packages/runtime/src/network/snapshot.ts';
 import { askFor, requestFor } from '../../packages/runtime/src/testing/networks.ts';
 import { askForLease, ip, type WiredContainer, wireContainer } from '../../test/helpers/wired-container.ts';
-import { type Ends, parseReceived, untilServed } from './iperf3.ts';
+import { type Ends, parseReceived } from './iperf3.ts';
 
 /** Two namespaces and what a mode (or nobody) puts between them. No guest, no QEMU: all of it is the kernel's. */
 export interface Path extends Ends {
@@ -27,7 +27,6 @@ export async function layPath(between: 'bare' | ModeName): Promise<Path> {
     if (between === 'bare') await bridgeOnly(wired);
     else ends.push(await carryOut(wired, between));
     wired.run('guest', 'iperf3', '--server');
-    await untilServed(wired.lan, ADDRESS);
     const received = async (end: 'host' | 'guest') =>
       parseReceived(
         end === 'guest'
@@ -63,7 +62,9 @@ async function bridgeOnly({ box, guest, nameOf }: WiredContainer): Promise<void>
 /** The mode's own plan, its rules and its DHCP included, but for the device that a QEMU would have to read. Gives its end. */
 async function carryOut(wired: WiredContainer, mode: ModeName): Promise<() => Promise<void>> {
   const { box, guest, spawnInBox, folder, nameOf } = wired;
-  const request = requestFor({ snapshot: await readSnapshot(box, 'box'), ask: askFor(mode) });
+  // As on a network of Docker's, where a takeover has the most rules.
+  const resolver = { nameservers: ['127.0.0.11'], search: [] };
+  const request = requestFor({ snapshot: { ...(await readSnapshot(box, 'box')), resolver }, ask: askFor(mode) });
   const { nics } = chooseNetwork(request);
   const plan = planNetwork({ ...request, nics, macAt: () => '52:54:00:00:00:01', runFolder: folder });
   const [nic] = plan.nics;

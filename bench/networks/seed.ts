@@ -1,8 +1,8 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { unpackPackages } from '../../test/helpers/fast-guest/debian-packages.ts';
-import { tempFolder } from '../../test/helpers/folders.ts';
 import { exec } from '../../test/helpers/process.ts';
+import { tempFolder } from '../../test/helpers/temp-folder.ts';
 
 const LIBRARIES = ['libiperf.so.0', 'libsctp.so.1', 'libcrypto.so.3', 'libssl.so.3'];
 const FILES = ['usr/bin/iperf3', ...LIBRARIES.map((name) => `usr/lib/x86_64-linux-gnu/${name}`)];
