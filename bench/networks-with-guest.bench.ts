@@ -83,7 +83,10 @@ async function measureAll(name: Name): Promise<number[]> {
 async function start(name: Name, options: readonly string[]): Promise<Virtainer> {
   if (name !== 'bare') {
     const mode = ['-e', 'RAM=256', '-e', `NETWORK_MODE=${name}`, ...NEEDS[name]];
-    return startVirtainer(docker, image, [...options, ...mode]);
+    const guest = await startVirtainer(docker, image, [...options, ...mode]);
+    // passt ends itself over a connection that comes before its guest does.
+    await guest.reached('ready');
+    return guest;
   }
   await docker.command(...bareGuest(name, image, options));
   return virtainerNamed(docker, name);
