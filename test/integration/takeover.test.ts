@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Exec, makeLog } from '@virtainers/core';
 import { afterEach, beforeAll, expect, test } from 'vitest';
@@ -285,4 +285,31 @@ test('host-bridge: the guest is a station of the bridge, which is as it was', as
   applied = undefined;
   expect(await ip(box, '-brief link show master br0')).toMatch(/^eth0\S* .*\n$/);
   expect(await ip(box, '-brief -4 address show br0')).toContain('10.83.0.5/24');
+});
+
+test("nat: the container's resolvers are asked in their order, also after the first was slow once", async () => {
+  await usualNetwork('veth');
+  const { lan, guest, folder, run } = wired;
+  await ip(lan, 'address add 10.83.0.2/24 dev br0');
+  const resolver = (address: string, names: string) => {
+    const own = ['--conf-file=/dev/null', '--no-resolv', '--no-hosts', '--bind-interfaces', '--except-interface=lo'];
+    return run('lan', 'dnsmasq', '--keep-in-foreground', '--pid-file', ...own, `--listen-address=${address}`, names);
+  };
+  const lookup = async (place: Exec, server: string) =>
+    (await place('busybox', ['nslookup', '-type=a', 'peer.example', server], { allowFailure: true })).stdout;
+  const answers = (server: string, text: string) => async () => (await lookup(lan, server)).includes(text) || undefined;
+  const first = resolver('10.83.0.1', '--address=/peer.example/10.83.0.9');
+  resolver('10.83.0.2', '--local=/#/');
+  await waitFor('the first resolver', answers('10.83.0.1', '10.83.0.9'), 10_000);
+  await waitFor('the second resolver', answers('10.83.0.2', 'NXDOMAIN'), 10_000);
+  const resolvers = join(folder, 'resolv.conf');
+  // dnsmasq reads it as a user of its own.
+  await chmod(folder, 0o755);
+  await writeFile(resolvers, 'nameserver 10.83.0.1\nnameserver 10.83.0.2\n');
+  await take('nat', { dnsmasqOptions: [`--resolv-file=${resolvers}`] });
+  const { dns = '' } = (await askForLease(wired)) ?? {};
+  first.kill('SIGSTOP');
+  expect(await lookup(guest, dns)).toContain('NXDOMAIN');
+  first.kill('SIGCONT');
+  expect(await lookup(guest, dns)).toContain('10.83.0.9');
 });

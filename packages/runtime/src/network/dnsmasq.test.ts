@@ -35,6 +35,7 @@ test('one lease, for one MAC, on one device', () => {
       '--interface=vm0',
       '--except-interface=lo',
       '--bind-interfaces',
+      '--strict-order',
       '--no-ping',
       '--dhcp-authoritative',
       '--dhcp-range=10.0.0.3,10.0.0.3,255.255.255.0,infinite',

@@ -46,6 +46,8 @@ function dnsmasqArguments(offer: DhcpOffer): string[] {
     `--interface=${device}`,
     '--except-interface=lo',
     '--bind-interfaces',
+    // As libc asks them. By itself dnsmasq asks the fastest, and a rootless Podman's second resolver knows no container.
+    '--strict-order',
     '--no-ping',
     '--dhcp-authoritative',
     ...(leg ? [`--shared-network=${device},${address}`, ...(leg.resolves ? [] : ['--port=0'])] : []),
