@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Engine, type EngineName, startEngine } from '../helpers/engines.ts';
 import { freePort } from '../helpers/ports.ts';
@@ -167,3 +168,44 @@ test("Docker with passt's sandbox allowed: 127.0.0.11 answers container names in
   expect(seen?.mode).toBe('passt');
   expect(await inGuest(vm, seen?.addresses[0] ?? '', `nslookup ${other}`)).toContain(`${docker.spare}.9`);
 });
+
+test('Docker: a client that knocks from the start, and a passt that is killed, take nothing from the guest but seconds', async () => {
+  const docker = engineNamed('docker');
+  const address = `${docker.spare}.9`;
+  const own = await network(docker, 'own', '--subnet', `${docker.spare}.0/24`);
+  const knocking = knock(address, 23);
+  undos.push(async () => void knocking.stop());
+  const vm = await start(
+    docker,
+    ...['--security-opt', 'seccomp=unconfined', '--network', own, '--ip', address],
+    ...['-e', 'NETWORK_MODE=passt', '-e', 'PORTS=23'],
+  );
+  await vm.reached('ready');
+  expect(knocking.stop()).toBeGreaterThan(0);
+  const reached = () => inGuest(vm, address, 'ip -o -4 addr show eth0');
+  expect(await reached()).toContain(`${address}/24`);
+  await vm.run('pkill', '-KILL', 'passt');
+  expect(await reached()).toContain(`${address}/24`);
+});
+
+/** Connects anew whenever it was refused or let go of; how often it got in. */
+function knock(address: string, port: number): { stop(): number } {
+  let [stopped, entered] = [false, 0];
+  const again = () => {
+    if (stopped) return;
+    const socket = connect({ host: address, port, timeout: 20 });
+    socket.on('connect', () => {
+      entered += 1;
+    });
+    for (const end of ['connect', 'timeout'] as const) socket.on(end, () => socket.destroy());
+    socket.on('error', () => undefined);
+    socket.on('close', () => setTimeout(again, 5));
+  };
+  again();
+  return {
+    stop: () => {
+      stopped = true;
+      return entered;
+    },
+  };
+}
