@@ -110,9 +110,10 @@ test('Podman: auto is passt where nat is not to be had; check says so and leaves
   expect((await vm.reached('ready')).network?.mode).toBe('passt');
   const counted = async () =>
     (await vm.run('bash', '-c', 'cat /proc/[0-9]*/comm')).split('\n').filter((name) => name.startsWith('passt')).length;
-  expect(await counted()).toBe(1);
+  const running = await counted();
+  expect(running).toBeGreaterThan(0);
   expect(await vm.run('node', RUNTIME, 'check')).toContain('network: passt');
-  expect(await counted()).toBe(1);
+  expect(await counted()).toBe(running);
 });
 
 test('NICs of several modes: each has the network that was asked for, the ports are those of the first', async () => {
