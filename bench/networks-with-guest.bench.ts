@@ -84,7 +84,7 @@ async function start(name: Name, options: readonly string[]): Promise<Virtainer>
   if (name !== 'bare') {
     const mode = ['-e', 'RAM=256', '-e', `NETWORK_MODE=${name}`, ...NEEDS[name]];
     const guest = await startVirtainer(docker, image, [...options, ...mode]);
-    // passt ends itself over a connection that comes before its guest does.
+    // A connection that comes before QEMU's ends passt, and QEMU takes seconds to find the next one.
     await guest.reached('ready');
     return guest;
   }
