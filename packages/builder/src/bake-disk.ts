@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { VirtainersError } from '@virtainers/core';
+import { bakeCloudDisk } from './cloud-disk.ts';
 import type { BuildContext } from './context.ts';
 import { findDefinition } from './definition/load.ts';
 import type { ImageDefinition } from './definition/schema.ts';
@@ -12,6 +13,7 @@ import type { ToolRoot } from './root/tool-root.ts';
 import { looksLikeOrigin, type Origin, parseOrigin } from './source/locate.ts';
 import { openOrigin } from './source/origin-file.ts';
 import { parseSums } from './source/sums.ts';
+import type { Trust } from './source/vendor.ts';
 
 /** What is to be baked: a definition, or somebody's disk. */
 export type Subject = { readonly kind: 'definition'; readonly definition: ImageDefinition } | Origin;
@@ -20,6 +22,8 @@ export type Subject = { readonly kind: 'definition'; readonly definition: ImageD
 export interface BakedDisk {
   readonly disk: PackageDisk | undefined;
   readonly sourceDigest: string | undefined;
+  /** Where a vendor's file was found, and who vouches for it. */
+  readonly vendor?: { readonly url: string; readonly trust: Trust } | undefined;
   readonly convertedBy: string | undefined;
 }
 
@@ -41,14 +45,14 @@ export async function resolveSubject(source: string, definitions: readonly Image
 
 /** ARGUMENTS_BAD for options that say nothing about a disk made here. */
 export function checkDiskOptions(subject: Subject, options: DiskOptions): void {
-  if (subject.kind !== 'definition') return;
+  if (subject.kind !== 'definition' || subject.definition.kind === 'cloud') return;
   const { sha256, sha512, size } = options;
   const given = Object.entries({ sha256, sha512, size }).filter(([, value]) => value !== undefined);
   if (given.length === 0) return;
   const names = given.map(([name]) => `--${name}`).join(', ');
   throw new VirtainersError(
     'ARGUMENTS_BAD',
-    `${names}: only for a path or a URL; ${subject.definition.name} is in the catalogue`,
+    `${names}: only for somebody's disk; that of ${subject.definition.name} is made here`,
   );
 }
 
@@ -63,6 +67,7 @@ export async function bakeDisk(
   const { definition } = subject;
   const none = { sourceDigest: undefined, convertedBy: undefined };
   if (definition.kind === 'generic') return { disk: undefined, ...none };
+  if (definition.kind === 'cloud') return bakeCloudDisk(ctx, definition, await needs.qemu(), options);
   return { disk: await makePackageDisk(ctx, definition, await needs.tools(), needs.locks), ...none };
 }
 

@@ -1,4 +1,4 @@
-import { type Digest, isDigest, type Machine, type VirtainersError } from '@virtainers/core';
+import { type Digest, isDigest, type Machine, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import {
   type BakedDisk,
@@ -70,6 +70,7 @@ export async function bake(ctx: BuildContext, options: BakeOptions): Promise<Bak
   const mtime = checkEpoch(ctx.sourceDateEpoch);
   const subject = await resolveSubject(options.source, options.definitions);
   checkDiskOptions(subject, options);
+  if (subject.kind === 'definition') checkDefinition(ctx, subject.definition);
   await sweepWorkFolders(ctx);
   const watched = watchCache(ctx);
   const { root, baked } = await makeParts(watched.ctx, subject, options);
@@ -102,6 +103,16 @@ export async function lastBaked(ctx: Pick<BuildContext, 'cacheDir'>, name: strin
 }
 
 const digestRecord = z.object({ digest: z.custom<Digest>(isDigest) });
+
+/** CAPABILITY_MISSING for a guest that this version cannot boot; a warning for a release that gets no more fixes. */
+function checkDefinition({ log }: BuildContext, { name, firmware, endOfLife }: ImageDefinition): void {
+  if (!firmware.includes('bios')) {
+    throw new VirtainersError('CAPABILITY_MISSING', `${name} boots with UEFI only, which images do not bring yet`);
+  }
+  if (endOfLife !== undefined && endOfLife < new Date().toISOString().slice(0, 10)) {
+    log.warn(`${name} has had no security fixes since ${endOfLife}: \`virtainers catalog\` lists what has`);
+  }
+}
 
 /** Root and disk are made side by side; when one fails the other is stopped before the failure is told. */
 async function makeParts(
@@ -146,14 +157,14 @@ async function findQemu(ctx: BuildContext, tools: () => Promise<ToolRoot>, optio
 function describeMachine(subject: Subject, options: BakeOptions, { disk }: BakedDisk): Machine {
   const own =
     subject.kind === 'definition' ? subject.definition : { name: subject.stem, ...guessGuestOs(subject.stem) };
-  const known: Partial<Pick<Machine, 'arch' | 'firmware' | 'ports' | 'minRamMiB'>> = 'ports' in own ? own : {};
+  const known: Partial<Pick<Machine, 'ports' | 'minRamMiB'>> = 'ports' in own ? own : {};
   return {
     formatVersion: 1,
     name: own.name,
-    arch: known.arch ?? 'amd64',
+    arch: 'amd64',
     osinfo: options.osinfo ?? own.osinfo,
     user: options.user ?? own.user,
-    firmware: options.firmware ?? known.firmware ?? 'bios',
+    firmware: options.firmware ?? 'bios',
     ports: [...(options.ports ?? known.ports ?? [22])],
     ...(known.minRamMiB === undefined ? {} : { minRamMiB: known.minRamMiB }),
     ...(disk && { disk: { format: 'qcow2', sha256: disk.sha256, size: disk.size, virtualSize: disk.virtualSize } }),
@@ -167,7 +178,7 @@ function provenance(subject: Subject, baked: BakedDisk, root: Layer, created: nu
     return { ...common, title: subject.stem, license: undefined, homepage: undefined, source: subject.label };
   }
   const { title, license, homepage, name } = subject.definition;
-  return { ...common, title, license, homepage, source: name };
+  return { ...common, title, license, homepage, source: baked.vendor?.url ?? name, trust: baked.vendor?.trust };
 }
 
 /** A plain layer's digest is remembered by what it is made of. */

@@ -75,7 +75,7 @@ test('help names every command, and the first steps', () => {
   const { out } = read('--help');
   for (const { name, summary } of COMMANDS) if (!name.includes(' ')) expect(out).toContain(summary);
   for (const { summary } of GROUPS) expect(out).toContain(summary);
-  expect(out).toContain('virtainers bake debian:13-packages --load docker');
+  expect(out).toContain('virtainers bake fedora --load docker');
 });
 
 test('every example is understood', () => {

@@ -7,6 +7,7 @@ export const ERRORS = {
   BASE_MISMATCH: { exit: 65, title: 'The overlay was made on another base disk' },
   DISK_REFUSED: { exit: 65, title: 'The disk image is unsafe, broken or of an unknown kind' },
   DIGEST_MISMATCH: { exit: 65, title: 'The bytes are not the ones that were asked for' },
+  SIGNATURE_BAD: { exit: 65, title: 'A signature of a vendor is missing or does not hold' },
   SOURCE_UNAVAILABLE: { exit: 69, title: 'A file could not be fetched' },
   IMAGE_UNKNOWN: { exit: 64, title: 'No image of that name' },
   DEFINITION_INVALID: { exit: 78, title: 'An image definition does not fit its schema' },

@@ -24,7 +24,7 @@ test('a definition of packages is filled up with what it leaves out', () => {
     size: 10 * 1024 ** 3,
     ports: [22],
     mirror: 'http://deb.debian.org',
-    firmware: 'bios',
+    firmware: ['bios'],
   });
 });
 

@@ -1,5 +1,6 @@
 import { parseSize } from '@virtainers/core';
 import { z } from 'zod';
+import { cloudFields } from './cloud.ts';
 
 const packageName = z.string().regex(/^[a-z0-9][a-z0-9.+-]*$/, 'a Debian package name');
 const imageName = z
@@ -24,10 +25,13 @@ const image = {
   homepage: z.url().optional(),
   license: z.string().optional(),
   endOfLife: z.iso.date().optional(),
-  arch: z.enum(['amd64']).default('amd64'),
   osinfo: z.string().regex(/^[a-z0-9.-]+$/),
   user: z.string().regex(/^[a-z_][a-z0-9_-]*$/),
-  firmware: z.enum(['bios']).default('bios'),
+  /** What the disk boots with on amd64; on arm64 that is UEFI everywhere. */
+  firmware: z
+    .array(z.enum(['bios', 'uefi']))
+    .min(1)
+    .default(['bios']),
   minRamMiB: z.int().positive().optional(),
   ports: z.array(z.int().min(1).max(65535)).default([22]),
 };
@@ -55,6 +59,14 @@ const packagesSchema = z.strictObject({
   masked: z.array(z.strictObject({ because: reason, units: z.array(z.string().regex(/^[\w@.-]+$/)) })).default([]),
 });
 
+const cloudSchema = z.strictObject({
+  kind: z.literal('cloud'),
+  ...image,
+  ...cloudFields,
+  /** The least virtual size that makes sense: a smaller disk is grown to it. Bytes once parsed. */
+  minDisk: size.optional(),
+});
+
 const genericSchema = z.strictObject({ kind: z.literal('generic'), ...image });
 
 const rootSchema = z.strictObject({
@@ -71,7 +83,7 @@ const rootSchema = z.strictObject({
 });
 
 /** What a file in images/ may say. */
-export const definitionSchema = z.discriminatedUnion('kind', [packagesSchema, genericSchema, rootSchema]);
+export const definitionSchema = z.discriminatedUnion('kind', [packagesSchema, cloudSchema, genericSchema, rootSchema]);
 
 /** `stem` is the file's name without `.yaml`: what its lock file is called. */
 interface FromFile {
@@ -81,10 +93,12 @@ interface FromFile {
 
 /** A disk made from a distro's packages. */
 export type PackagesDefinition = z.infer<typeof packagesSchema> & FromFile;
+/** A vendor's cloud image. */
+export type CloudDefinition = z.infer<typeof cloudSchema> & FromFile;
 /** An image without a disk: its user mounts one at /image. */
 export type GenericDefinition = z.infer<typeof genericSchema> & FromFile;
 /** The runtime root or the tool root. */
 export type RootDefinition = z.infer<typeof rootSchema> & FromFile;
 /** What `virtainers catalog` lists and `bake` takes. */
-export type ImageDefinition = PackagesDefinition | GenericDefinition;
+export type ImageDefinition = PackagesDefinition | CloudDefinition | GenericDefinition;
 export type Definition = ImageDefinition | RootDefinition;

@@ -31,6 +31,8 @@ export interface ForeignDiskOptions {
   readonly maxVirtualSize: number;
   /** Bytes; grows the disk. */
   readonly size: number | undefined;
+  /** Bytes; a smaller disk is grown to it where `size` says nothing. */
+  readonly minSize?: number | undefined;
 }
 
 const resultSchema = z.object({
@@ -62,6 +64,7 @@ export async function prepareForeignDisk(
     origin: origin.digest,
     qemu: qemu.identity,
     size: options.size,
+    minSize: options.minSize,
     own: origin.own,
   });
   ctx.onEvent({ type: 'start', step: 'disk', title: `disk of ${options.name}` });
@@ -86,14 +89,16 @@ async function makeDisk(
   const plain = await unpack(ctx, source, folder, options);
   const facts = await inspectDisk(plain, options.maxVirtualSize, options.name);
   await verifyDisk(qemu, plain, facts, options.name, ctx.signal);
-  const grow = options.size !== undefined && options.size !== facts.virtualSize;
+  const size = options.size ?? Math.max(facts.virtualSize, options.minSize ?? 0);
+  const grow = size !== facts.virtualSize;
   if (facts.format === 'qcow2' && !grow) return keep(origin, plain, folder, facts);
   const disk = join(folder, 'disk.qcow2');
   await write(ctx, qemu, plain, facts, disk, source);
   if (plain !== source) await rm(plain);
   const written = Number((await readQcow2Header(disk))?.virtualSize ?? 0);
-  if (options.size !== undefined) await growDisk(qemu, disk, written, options.size);
-  return describe(disk, options.size ?? written, { convertedBy: qemu.version, inPlace: false });
+  // A raw disk of odd length was rounded up to whole sectors.
+  if (grow) await growDisk(qemu, disk, written, size);
+  return describe(disk, grow ? size : written, { convertedBy: qemu.version, inPlace: false });
 }
 
 /** A compressed file is unpacked into `folder`; any other is used where it is. */

@@ -15,6 +15,8 @@ export interface Provenance {
   readonly source: string;
   /** Of the cloud image's file, as its vendor publishes it; a disk made from packages came from no file and has none. */
   readonly sourceDigest: string | undefined;
+  /** Who vouches for that file: its vendor's signature, a sum that the catalogue knows, or the server alone. */
+  readonly trust?: string | undefined;
   /** Version of the qemu-img that wrote the disk; undefined where the vendor's bytes were kept. */
   readonly convertedBy: string | undefined;
 }
@@ -35,6 +37,7 @@ export function imageLabels(machine: Machine, provenance: Provenance): Record<st
     [ROOT_LABEL]: provenance.root,
     'io.virtainers.source': provenance.source,
     'io.virtainers.source.sha256': provenance.sourceDigest?.slice(7),
+    'io.virtainers.source.trust': provenance.trust,
     'io.virtainers.user': machine.user,
     'org.opencontainers.image.created': timestamp(provenance.created),
     'org.opencontainers.image.licenses': provenance.license,

@@ -1,11 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Digest, digestBytes, formatSize, VirtainersError } from '@virtainers/core';
 import { looksLikeHtml } from '../disk/inspect-format.ts';
-import { type Answer, get, TransientError, unavailable } from './http.ts';
+import { type Answer, type Door, get, TransientError, unavailable } from './http.ts';
 import { claimPart, dropPart, type Part, readValidator, releasePart, writeValidator } from './part.ts';
+import { type Pause, retrying, TRIES } from './retry.ts';
 import { hasSums, makeSumCheck, type SumCheck, type Sums } from './sums.ts';
 
 export interface DownloadRequest {
@@ -21,8 +21,8 @@ export interface DownloadRequest {
   readonly known?: Version | undefined;
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Waits between tries. */
-  readonly pause?: ((ms: number, signal?: AbortSignal) => Promise<void>) | undefined;
+  readonly door?: Door | undefined;
+  readonly pause?: Pause | undefined;
 }
 
 /** What a server calls the bytes behind a URL. */
@@ -37,9 +37,6 @@ export interface Download {
   readonly size: number;
   readonly version: Version;
 }
-
-const TRIES = 5;
-const FIRST_PAUSE_MS = 500;
 
 /** One try's state: what of the file is here, and its hash so far. */
 interface Progress {
@@ -98,17 +95,9 @@ async function resume(part: Part, { sums, signal }: DownloadRequest): Promise<Pr
 }
 
 async function fetchAll(progress: Progress, request: DownloadRequest): Promise<'done' | 'unchanged'> {
-  const pause = request.pause ?? ((ms, signal) => delay(ms, undefined, signal ? { signal } : {}));
   const handle = await open(progress.part.data, 'r+');
   try {
-    for (let tried = 1; ; tried++) {
-      try {
-        return await fetchRest(handle, progress, request);
-      } catch (error) {
-        if (!(error instanceof TransientError) || tried === TRIES) throw error;
-        await pause(FIRST_PAUSE_MS * 2 ** (tried - 1), request.signal);
-      }
-    }
+    return await retrying(() => fetchRest(handle, progress, request), request);
   } finally {
     await handle.close();
   }
@@ -119,7 +108,7 @@ async function fetchRest(
   progress: Progress,
   request: DownloadRequest,
 ): Promise<'done' | 'unchanged'> {
-  const answer = await get(request.url, await rangeHeaders(progress, request), request.label, request.signal);
+  const answer = await get(request.url, await rangeHeaders(progress, request), request.label, request);
   if (answer.status === 304) return 'unchanged';
   const total = await matchAnswer(handle, answer, progress, request);
   if (total !== undefined && total > request.maxSize) throw tooLarge(request, total);

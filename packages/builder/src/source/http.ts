@@ -1,11 +1,25 @@
+import { readFileSync } from 'node:fs';
 import { VirtainersError } from '@virtainers/core';
+import { type Dispatcher, EnvHttpProxyAgent, fetch, type Headers, type Response } from 'undici';
 
 /** A step of a fetch that failed in a way that a second try may cure. */
 export class TransientError extends Error {
   override readonly name = 'TransientError';
+  /** As the server asks (RFC 9110, 10.2.3). */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: { cause?: unknown; retryAfterMs?: number | undefined } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.retryAfterMs = options.retryAfterMs;
+  }
 }
 
+/** The way out: through a proxy or not, trusting whom. */
+export type Door = Dispatcher;
+
 export interface Answer {
+  /** Where redirects led. */
+  readonly url: URL;
   readonly status: number;
   readonly headers: Headers;
   readonly body: AsyncIterable<Uint8Array>;
@@ -14,6 +28,39 @@ export interface Answer {
 /** How long a server may say nothing. */
 const SILENCE_MS = 60_000;
 const RETRIED = new Set([408, 425, 429, 500, 502, 503, 504]);
+/** A server that asks for more patience has none for us today. */
+const MAX_RETRY_AFTER_MS = 120_000;
+
+/** Certificates that do not hold, as Node.js and OpenSSL call it. */
+const CERTIFICATE = /^(CERT_|DEPTH_ZERO_SELF_SIGNED|SELF_SIGNED|UNABLE_TO_|ERR_TLS_|HOSTNAME_MISMATCH)/;
+
+/**
+ * What the environment says of proxies (http_proxy, https_proxy, no_proxy, in either case) and, as OpenSSL reads it, of
+ * certificate authorities in place of the well-known ones (SSL_CERT_FILE). CONFIG_INVALID.
+ */
+export function makeDoor(env: Readonly<Record<string, string | undefined>>): Door {
+  const read = (name: string) => env[name] ?? env[name.toUpperCase()] ?? '';
+  const connect = env['SSL_CERT_FILE'] ? { ca: readCertificates(env['SSL_CERT_FILE']) } : {};
+  try {
+    return new EnvHttpProxyAgent({
+      httpProxy: read('http_proxy'),
+      httpsProxy: read('https_proxy'),
+      noProxy: read('no_proxy'),
+      connect,
+      requestTls: connect,
+    });
+  } catch (cause) {
+    throw new VirtainersError('CONFIG_INVALID', `http_proxy or https_proxy: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function readCertificates(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new VirtainersError('CONFIG_INVALID', `SSL_CERT_FILE=${path}: ${(cause as Error).message}`, { cause });
+  }
+}
 
 /**
  * GET, with what stands in the URL as credentials sent as such. Rejects with TransientError where another try may help,
@@ -23,29 +70,63 @@ export async function get(
   url: URL,
   headers: Record<string, string>,
   label: string,
-  signal?: AbortSignal,
+  { signal, door }: { signal?: AbortSignal | undefined; door?: Door | undefined } = {},
 ): Promise<Answer> {
   const silence = makeSilence();
   const stop = signal ? AbortSignal.any([signal, silence.signal]) : silence.signal;
   let response: Response;
   try {
-    response = await fetch(withoutCredentials(url), { headers: { ...credentials(url), ...headers }, signal: stop });
+    const options = { headers: { ...credentials(url), ...headers }, signal: stop };
+    response = await fetch(withoutCredentials(url), door ? { ...options, dispatcher: door } : options);
   } catch (error) {
     silence.end();
     signal?.throwIfAborted();
-    throw new TransientError(reasonOf(error), { cause: error });
+    throw refusal(error, label) ?? new TransientError(reasonOf(error), { cause: error });
   }
   if (RETRIED.has(response.status)) {
     silence.end();
     await response.body?.cancel();
-    throw new TransientError(`the server answered ${response.status}`);
+    throw busy(response, label);
   }
   if (response.status >= 400 && response.status !== 416) {
     silence.end();
     await response.body?.cancel();
     throw unavailable(label, `the server answered ${response.status} ${response.statusText}`.trim());
   }
-  return { status: response.status, headers: response.headers, body: readBody(response, silence, signal) };
+  const body = readBody(response, silence, signal);
+  return { url: new URL(response.url), status: response.status, headers: response.headers, body };
+}
+
+/** What no second try will mend. */
+function refusal(error: unknown, label: string): VirtainersError | undefined {
+  const { code, message } = (error instanceof Error && (error.cause as { code?: unknown; message?: unknown })) || {};
+  if (message === 'redirect count exceeded') return unavailable(label, 'it redirects in a circle, or too often');
+  if (typeof code !== 'string' || !CERTIFICATE.test(code)) return undefined;
+  return unavailable(
+    label,
+    `its certificate does not hold: ${String(message)} (${code})`,
+    'look at the clock of this machine; SSL_CERT_FILE names the authorities to trust where a proxy opens TLS',
+    error,
+  );
+}
+
+function busy(response: Response, label: string): Error {
+  const said = `the server answered ${response.status}`;
+  const retryAfterMs = retryAfter(response.headers.get('retry-after'));
+  if (retryAfterMs === undefined || retryAfterMs <= MAX_RETRY_AFTER_MS)
+    return new TransientError(said, { retryAfterMs });
+  return unavailable(
+    label,
+    `${said} and wants to be asked again in ${Math.ceil(retryAfterMs / 1000)} s`,
+    'try again then',
+  );
+}
+
+/** Seconds, or a date. */
+function retryAfter(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
 export function unavailable(label: string, reason: string, hint?: string, cause?: unknown): VirtainersError {

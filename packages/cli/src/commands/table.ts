@@ -124,7 +124,14 @@ export const COMMANDS: readonly CommandRow[] = [
       json,
     ],
     examples: [
-      { command: 'virtainers bake debian:13-packages --load docker', meaning: 'bake Debian 13 and put it into Docker' },
+      {
+        command: 'virtainers bake fedora --load docker',
+        meaning: 'fetch the newest Fedora, check it, put it into Docker',
+      },
+      {
+        command: 'virtainers bake debian:13-packages --load docker',
+        meaning: "make a Debian 13 from Debian's packages",
+      },
       {
         command: 'virtainers bake debian:12-packages -o debian-12.tar',
         meaning: 'write an archive; no engine is needed',
@@ -144,8 +151,19 @@ export const COMMANDS: readonly CommandRow[] = [
     name: 'catalog',
     summary: 'list the cloud images that can be baked by name',
     arguments: [],
-    options: [cacheDir, json],
-    examples: [{ command: 'virtainers catalog', meaning: 'names, login users, sizes, and which are baked already' }],
+    options: [
+      { flags: '--arch <arch>', description: 'only what there is for amd64 or arm64', complete: ['amd64', 'arm64'] },
+      { flags: '--all', description: 'also releases that get no security fixes any longer' },
+      cacheDir,
+      json,
+    ],
+    examples: [
+      {
+        command: 'virtainers catalog',
+        meaning: 'names, login users, who vouches for them, and which are baked already',
+      },
+      { command: 'virtainers catalog --all --arch arm64', meaning: 'all there is for arm64, ended releases too' },
+    ],
     load: () => import('./catalog.ts'),
   },
   {
