@@ -47,7 +47,8 @@ export const cloudFields = {
   resolved: z.literal('never').or(z.iso.date()),
 };
 
-interface CloudFields {
+/** What a cloud image's definition says, as far as its file is concerned. */
+export interface CloudFields {
   readonly path: string;
   readonly architectures: { readonly [A in Architecture]?: z.infer<typeof architecture> | undefined };
   readonly places: Recipe['places'];

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { VirtainersError } from '@virtainers/core';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
+import { cloudProblems } from './cloud-problems.ts';
 import { nearNames } from './near-names.ts';
 import { type Definition, definitionSchema, type ImageDefinition, type RootDefinition } from './schema.ts';
 
@@ -36,8 +37,14 @@ export function parseDefinition(path: string, text: string): { definition?: Defi
     return { problems: document.errors.map((error) => `${path}: ${error.message.split('\n')[0]}`) };
   }
   const parsed = definitionSchema.safeParse(document.toJS());
-  if (parsed.success) return { definition: { ...parsed.data, path, stem: basename(path, '.yaml') }, problems: [] };
-  return { problems: parsed.error.issues.map((issue) => `${path}: ${z.core.toDotPath(issue.path)}: ${issue.message}`) };
+  if (!parsed.success) {
+    const { issues } = parsed.error;
+    return { problems: issues.map((issue) => `${path}: ${z.core.toDotPath(issue.path)}: ${issue.message}`) };
+  }
+  const { data } = parsed;
+  const problems = data.kind === 'cloud' ? cloudProblems(data).map((problem) => `${path}: ${problem}`) : [];
+  if (problems.length > 0) return { problems };
+  return { definition: { ...data, path, stem: basename(path, '.yaml') }, problems };
 }
 
 async function loadAll(folder: string): Promise<Definition[]> {

@@ -62,16 +62,29 @@ async function runGpgv(
   what: string,
 ): Promise<void> {
   const keyring = join(folder, 'keyring');
-  await writeFile(keyring, dearmor(await readFile(key.path, 'utf8')));
+  await writeFile(keyring, dearmor(await readKey(key.path)));
   const args = ['--homedir', folder, '--status-fd', '1', '--keyring', keyring, ...files];
   const { stdout, stderr } = await ctx.exec('gpgv', args, {
     allowFailure: true,
     signal: ctx.signal,
     env: { LC_ALL: 'C' },
   });
-  const signers = signersOf(stdout);
-  if (!/^\[GNUPG:\] BADSIG /m.test(stdout) && signers.some((signer) => key.fingerprints.includes(signer))) return;
-  throw bad(what, reasonOf(stdout, stderr, key));
+  if (BROKEN.test(stdout) || !signersOf(stdout).some((signer) => key.fingerprints.includes(signer))) {
+    throw bad(what, reasonOf(stdout, stderr, key));
+  }
+}
+
+/** A signature that does not fit, or data besides what is signed: then it may not be the signed data that was written. */
+const BROKEN = /^\[GNUPG:\] (?:BADSIG|ERROR|NODATA) /m;
+
+async function readKey(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new VirtainersError('DEFINITION_INVALID', `reading ${path}: no key of that name beside the definitions`, {
+      cause,
+    });
+  }
 }
 
 /** The primary keys of the signatures that hold (doc/DETAILS of GnuPG, VALIDSIG). */

@@ -1,14 +1,13 @@
 import { basename } from 'node:path';
 import { z } from 'zod';
-import { type Finder, newest } from './find.ts';
+import { type Finder, newest, pattern } from './find.ts';
 
 const schema = z.strictObject({
   kind: z.literal('fedora-releases'),
   index: z.string().min(1),
   version: z.string().min(1),
   arch: z.string().min(1),
-  /** A regular expression of the file's whole name. */
-  match: z.string().min(1),
+  match: pattern,
 });
 
 const index = z.array(

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Sums } from '../sums.ts';
 
 /** A file that an index names. */
@@ -22,15 +22,26 @@ export interface Finder<Schema extends z.ZodObject> {
   find(text: string, how: z.infer<Schema>): Found | undefined;
 }
 
+/** A regular expression of a file's whole name. */
+export const pattern = z.string().min(1).refine(isPattern, 'a regular expression');
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
+
 /** By number where there are numbers: 9.10 comes after 9.9, 20261001 after 20260930. */
 const order = new Intl.Collator('en', { numeric: true });
 
 /** The greatest of `names` that `match`, a regular expression, describes as a whole. */
 export function newest(names: Iterable<string>, match: string): Found | undefined {
-  const pattern = new RegExp(`^(?:${match})$`);
+  const whole = new RegExp(`^(?:${match})$`);
   let found: RegExpExecArray | undefined;
   for (const name of names) {
-    const here = pattern.exec(name);
+    const here = whole.exec(name);
     if (here && (found === undefined || order.compare(here[0], found[0]) > 0)) found = here;
   }
   return found && { path: found[0], sums: {}, words: { ...found.groups } };

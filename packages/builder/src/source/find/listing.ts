@@ -1,11 +1,7 @@
 import { z } from 'zod';
-import { type Finder, newest } from './find.ts';
+import { type Finder, newest, pattern } from './find.ts';
 
-const schema = z.strictObject({
-  kind: z.literal('listing'),
-  /** A regular expression of the whole name. */
-  match: z.string().min(1),
-});
+const schema = z.strictObject({ kind: z.literal('listing'), match: pattern });
 
 /** The listing of a folder, as web servers write it: the newest name that matches. */
 export const listing: Finder<typeof schema> = {

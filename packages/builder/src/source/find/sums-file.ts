@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import { parseSumsFile } from '../sums-file.ts';
-import { type Finder, newest } from './find.ts';
+import { type Finder, newest, pattern } from './find.ts';
 
 const schema = z.strictObject({
   kind: z.literal('sums'),
-  /** A regular expression of the whole name. */
-  match: z.string().min(1),
+  match: pattern,
   /** The file of sums, which is the index. */
   file: z.string().min(1),
 });
