@@ -13,8 +13,17 @@ export interface BuildContext {
   readonly sourceDateEpoch: number;
   readonly onEvent: (event: BuildEvent) => void;
   readonly signal?: AbortSignal | undefined;
+  /** How servers are waited for, where it is not as usual. */
+  readonly patience?: Patience | undefined;
   /** The environment for programs that are called, and for proxies and auth files. */
   readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface Patience {
+  /** How long a server may say nothing. */
+  readonly silenceMs?: number | undefined;
+  /** Waits between tries. */
+  readonly pause?: ((ms: number, signal?: AbortSignal) => Promise<void>) | undefined;
 }
 
 /** Progress, for bars and plain lines. `step` ids are stable: fetch, root, tools, disk, layers, archive, load, push. */

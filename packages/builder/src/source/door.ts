@@ -1,10 +1,15 @@
 import type { BuildContext } from '../context.ts';
-import { type Door, makeDoor } from './http.ts';
+import { type Door, makeDoor, type Way } from './http.ts';
 
 const doors = new WeakMap<BuildContext['env'], Door>();
 
+/** How a context's servers are reached and waited for. */
+export function wayOf(ctx: Pick<BuildContext, 'env' | 'signal' | 'patience'>): Way {
+  return { ...ctx.patience, door: doorOf(ctx), signal: ctx.signal };
+}
+
 /** One door for each environment: connections are kept open and used again. */
-export function doorOf({ env }: Pick<BuildContext, 'env'>): Door {
+function doorOf({ env }: Pick<BuildContext, 'env'>): Door {
   const known = doors.get(env);
   if (known) return known;
   const door = makeDoor(env);

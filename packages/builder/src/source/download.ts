@@ -3,12 +3,12 @@ import { type FileHandle, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestBytes, formatSize, VirtainersError } from '@virtainers/core';
 import { looksLikeHtml } from '../disk/inspect-format.ts';
-import { type Answer, type Door, get, TransientError, unavailable } from './http.ts';
+import { type Answer, get, TransientError, unavailable, type Way } from './http.ts';
 import { claimPart, dropPart, type Part, readValidator, releasePart, writeValidator } from './part.ts';
-import { type Pause, retrying, TRIES } from './retry.ts';
+import { retrying, TRIES } from './retry.ts';
 import { hasSums, makeSumCheck, type SumCheck, type Sums } from './sums.ts';
 
-export interface DownloadRequest {
+export interface DownloadRequest extends Way {
   readonly url: URL;
   /** The URL as people may see it. */
   readonly label: string;
@@ -20,9 +20,6 @@ export interface DownloadRequest {
   /** The version that is here already: when it is still the server's, nothing is fetched. */
   readonly known?: Version | undefined;
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly door?: Door | undefined;
-  readonly pause?: Pause | undefined;
 }
 
 /** What a server calls the bytes behind a URL. */

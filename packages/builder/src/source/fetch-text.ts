@@ -1,16 +1,13 @@
 import { VirtainersError } from '@virtainers/core';
 import { looksLikeHtml } from '../disk/inspect-format.ts';
-import { type Door, get, TransientError, unavailable } from './http.ts';
+import { get, TransientError, unavailable, type Way } from './http.ts';
 import { publicUrl } from './locate.ts';
-import { type Pause, retrying, TRIES } from './retry.ts';
+import { retrying, TRIES } from './retry.ts';
 
-export interface TextRequest {
+export interface TextRequest extends Way {
   readonly url: URL;
   /** A page for people is what is asked for: the listing of a folder. */
   readonly html?: boolean | undefined;
-  readonly door?: Door | undefined;
-  readonly pause?: Pause | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Indexes, sums and signatures: Ubuntu's index is the largest, a few MiB. */
@@ -27,9 +24,10 @@ export async function fetchSmall(request: TextRequest): Promise<{ bytes: Buffer;
   }
 }
 
-async function fetchOnce({ url, html, door, signal }: TextRequest, label: string) {
+async function fetchOnce(request: TextRequest, label: string) {
+  const { url, html } = request;
   const headers = { 'accept-encoding': 'identity', 'user-agent': 'virtainers' };
-  const answer = await get(url, headers, label, { signal, door });
+  const answer = await get(url, headers, label, request);
   if (answer.status !== 200) throw unavailable(label, `the server answered ${answer.status}`);
   const pieces: Uint8Array[] = [];
   let size = 0;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { VirtainersError } from '@virtainers/core';
 import { type Dispatcher, EnvHttpProxyAgent, fetch, type Headers, type Response } from 'undici';
+import type { Patience } from '../context.ts';
 
 /** A step of a fetch that failed in a way that a second try may cure. */
 export class TransientError extends Error {
@@ -17,6 +18,12 @@ export class TransientError extends Error {
 /** The way out: through a proxy or not, trusting whom. */
 export type Door = Dispatcher;
 
+/** The door, and how long what lies behind it is waited for. */
+export interface Way extends Patience {
+  readonly door?: Door | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface Answer {
   /** Where redirects led. */
   readonly url: URL;
@@ -25,7 +32,6 @@ export interface Answer {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** How long a server may say nothing. */
 const SILENCE_MS = 60_000;
 const RETRIED = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** A server that asks for more patience has none for us today. */
@@ -70,9 +76,9 @@ export async function get(
   url: URL,
   headers: Record<string, string>,
   label: string,
-  { signal, door }: { signal?: AbortSignal | undefined; door?: Door | undefined } = {},
+  { signal, door, silenceMs = SILENCE_MS }: Way = {},
 ): Promise<Answer> {
-  const silence = makeSilence();
+  const silence = makeSilence(silenceMs);
   const stop = signal ? AbortSignal.any([signal, silence.signal]) : silence.signal;
   let response: Response;
   try {
@@ -153,12 +159,9 @@ interface Silence {
   end(): void;
 }
 
-function makeSilence(): Silence {
+function makeSilence(ms: number): Silence {
   const controller = new AbortController();
-  const timer = setTimeout(
-    () => controller.abort(new Error(`the server said nothing for ${SILENCE_MS / 1000} s`)),
-    SILENCE_MS,
-  );
+  const timer = setTimeout(() => controller.abort(new Error(`the server said nothing for ${ms / 1000} s`)), ms);
   timer.unref();
   return { signal: controller.signal, heard: () => timer.refresh(), end: () => clearTimeout(timer) };
 }

@@ -5,7 +5,7 @@ import { type Digest, isDigest, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import type { BuildContext } from '../context.ts';
 import { readRecord, writeRecord } from '../records.ts';
-import { doorOf } from './door.ts';
+import { wayOf } from './door.ts';
 import { download } from './download.ts';
 import { unavailable } from './http.ts';
 import type { Origin } from './locate.ts';
@@ -150,8 +150,7 @@ async function fetchFile(
     maxSize: options.maxSize,
     folder: downloads(ctx),
     known,
-    door: doorOf(ctx),
-    signal: ctx.signal,
+    ...wayOf(ctx),
     onProgress: (done, total) => ctx.onEvent({ type: 'progress', step: 'fetch', done, total }),
   });
   const digest = fetched?.digest ?? known?.digest;

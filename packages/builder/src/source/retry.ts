@@ -1,8 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { TransientError } from './http.ts';
-
-/** Waits between tries. */
-export type Pause = (ms: number, signal?: AbortSignal) => Promise<void>;
+import { TransientError, type Way } from './http.ts';
 
 export const TRIES = 5;
 const FIRST_PAUSE_MS = 500;
@@ -10,7 +7,7 @@ const FIRST_PAUSE_MS = 500;
 /** Does `step` until it succeeds, fails for good, or has failed TRIES times in a way that time may cure. */
 export async function retrying<T>(
   step: () => Promise<T>,
-  { pause = wait, signal }: { pause?: Pause | undefined; signal?: AbortSignal | undefined },
+  { pause = wait, signal }: Pick<Way, 'pause' | 'signal'>,
 ): Promise<T> {
   for (let tried = 1; ; tried++) {
     try {

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
-import { doorOf } from './door.ts';
+import { wayOf } from './door.ts';
 import { fetchSmall } from './fetch-text.ts';
 import { type Found, fill } from './find/find.ts';
 import { findIn, type How, indexOf } from './find/table.ts';
@@ -137,5 +137,5 @@ function definedOnly({ sha256, sha512 }: Sums): Sums {
 }
 
 function small(ctx: BuildContext, url: URL, html = false) {
-  return fetchSmall({ url, html, door: doorOf(ctx), signal: ctx.signal });
+  return fetchSmall({ url, html, ...wayOf(ctx) });
 }
