@@ -81,7 +81,7 @@ test('V5: a new overlay names its backing format, shows the base, and keeps its 
   const folder = await dataFolder();
   const first = await open(folder, { reference: 'example/box:1' });
   expect(first).toMatchObject({ created: true, virtualSize: 64 * MIB, persistent: false, warnings: [] });
-  expect(first.backing).toEqual({ path: baked.path, format: 'qcow2' });
+  expect(first.backing).toEqual([{ path: baked.path, format: 'qcow2' }]);
   expect(await readQcow2Header(first.overlay)).toMatchObject({ backingFormat: 'qcow2', backingFile: baked.path });
   expect(await holds(first.overlay, 0x11)).toBe(true);
   await first.remember({ instanceId: 'virtainers-1', generatedPassword: 'abc' });
@@ -91,7 +91,7 @@ test('V5: a new overlay names its backing format, shows the base, and keeps its 
   expect([second.uuid, second.volumeId, second.macAt(9)]).toEqual([first.uuid, first.volumeId, first.macAt(9)]);
   await second.release();
   const sidecar = JSON.parse(await readFile(join(folder, 'local_image.json'), 'utf8'));
-  expect(sidecar).toMatchObject({ formatVersion: 1, reference: 'example/box:1', base: { sha256: baked.sha256 } });
+  expect(sidecar).toMatchObject({ formatVersion: 2, reference: 'example/box:1', chain: [{ sha256: baked.sha256 }] });
 });
 
 test('V6: another base is refused with both digests, and nothing is written', async () => {
@@ -286,7 +286,7 @@ test("the seeds' data folder: an overlay without a sidecar over a mounted /image
   const overlay = join(folder, 'local_image.qcow2');
   await exec('qemu-img', ['create', '-q', '-f', 'qcow2', '-u', '-b', '/image', '-F', 'qcow2', overlay, '64M']);
   const first = await open(folder, { base: { kind: 'mounted', path: image }, diskSize: 80 * MIB });
-  expect(first).toMatchObject({ created: false, backing: { path: image, format: 'qcow2' } });
+  expect(first).toMatchObject({ created: false, backing: [{ path: image, format: 'qcow2' }] });
   expect(first.warnings).toHaveLength(1);
   await first.release();
   const second = await open(folder, { base: { kind: 'mounted', path: image } });
@@ -304,7 +304,7 @@ test.for(['qcow2', 'raw', 'vmdk', 'vdi', 'vhdx'])('a mounted %s is taken for wha
   await exec('qemu-io', ['-f', 'raw', '-c', 'write -P 0x55 510 1', '-c', 'write -P 0xaa 511 1', raw]);
   await exec('qemu-img', ['convert', '-f', 'raw', '-O', format, raw, image]);
   const disk = await open(await dataFolder(), { base: { kind: 'mounted', path: image }, diskSize: 80 * MIB });
-  expect(disk).toMatchObject({ backing: { path: image, format }, base: { virtualSize: 64 * MIB } });
+  expect(disk).toMatchObject({ backing: [{ path: image, format }], base: { virtualSize: 64 * MIB } });
   const { stdout } = await exec('qemu-img', ['compare', '-f', 'qcow2', '-F', 'raw', disk.overlay, raw]);
   expect(stdout).toContain('Images are identical');
   await disk.release();
@@ -359,7 +359,7 @@ test('an overlay that stands alone runs without any base', async () => {
   await copyFile(baked.path, join(folder, 'local_image.qcow2'));
   await chmod(join(folder, 'local_image.qcow2'), 0o644);
   const disk = await open(folder, { base: undefined, diskSize: 128 * MIB });
-  expect(disk).toMatchObject({ backing: undefined, base: undefined, virtualSize: 128 * MIB });
+  expect(disk).toMatchObject({ backing: [], base: undefined, virtualSize: 128 * MIB });
   expect(await holds(disk.overlay, 0x11)).toBe(true);
   await disk.release();
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { VirtainersError } from './errors.ts';
+import { checkFormatVersion } from './format-version.ts';
 
 /** Paths inside an image: the contract between whoever bakes it and the supervisor in it. */
 export const IN_IMAGE = {
@@ -21,9 +22,11 @@ export const QEMU_GID = 107;
 
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/) as z.ZodType<`sha256:${string}`>;
 
+const FORMAT_VERSION = 1;
+
 /** /etc/virtainers/machine.json: what the disk beside it is. A generic image has no `disk`. */
 export const machineSchema = z.strictObject({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(FORMAT_VERSION),
   /** `debian:13-packages`, or what the cloud image's file was called. */
   name: z.string().min(1),
   arch: z.enum(['amd64', 'arm64']),
@@ -58,16 +61,7 @@ export function parseMachine(text: string, where: string): Machine {
   } catch (cause) {
     throw new VirtainersError('CONFIG_INVALID', `reading ${where}: not JSON`, { cause });
   }
-  const version = (json as { formatVersion?: unknown } | null)?.formatVersion;
-  if (typeof version === 'number' && version > 1) {
-    throw new VirtainersError(
-      'CONFIG_INVALID',
-      `reading ${where}: format version ${version}, newer than this runtime knows (1)`,
-      {
-        hint: 'bake the image again with the virtainers that made it, or run a newer runtime',
-      },
-    );
-  }
+  checkFormatVersion(json, FORMAT_VERSION, where, 'CONFIG_INVALID');
   const parsed = machineSchema.safeParse(json);
   if (!parsed.success) {
     throw new VirtainersError('CONFIG_INVALID', `reading ${where}:\n${z.prettifyError(parsed.error)}`, {

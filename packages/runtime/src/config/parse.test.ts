@@ -45,6 +45,7 @@ test('without any setting', () => {
     os: { shortId: 'debian13', id: 'http://debian.org/debian/13' },
     diskSize: undefined,
     imageDir: '/mounted',
+    verify: false,
     cloudInitDisk: undefined,
     password: undefined,
     network: {
@@ -76,6 +77,7 @@ test('every setting of this version', () => {
     OS_VARIANT: 'rhel7',
     DISK_SIZE: '40G',
     IMAGE_DIR: '/data/',
+    VERIFY: 'full',
     CLOUD_INIT_DISK: '/tmp/seed.iso',
     PASSWORD: 'secret',
     NETWORK_MODE: 'NAT',
@@ -95,6 +97,7 @@ test('every setting of this version', () => {
     os: { shortId: 'rhel7.9', id: 'http://redhat.com/rhel/7.9' },
     diskSize: 40 * 1024 ** 3,
     imageDir: '/data',
+    verify: true,
     cloudInitDisk: '/tmp/seed.iso',
     password: 'secret',
     network: { ask: { kind: 'all', mode: 'nat', by: 'NETWORK_MODE' }, options: { cidr: '10.9.8' } },

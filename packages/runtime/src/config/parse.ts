@@ -17,6 +17,8 @@ export interface Config {
   /** Bytes, a multiple of 512. */
   readonly diskSize: number | undefined;
   readonly imageDir: string;
+  /** Hash the disks in the image before they are used. */
+  readonly verify: boolean;
   readonly cloudInitDisk: string | undefined;
   readonly password: string | undefined;
   readonly network: NetworkSettings;
@@ -79,6 +81,7 @@ function read(reader: Reader, input: ConfigInput, words: Arguments): Config {
     os: readOs(reader, input),
     diskSize: reader.read('DISK_SIZE', value.parseDiskSize, undefined),
     imageDir: reader.read('IMAGE_DIR', (text) => (text === '/' ? undefined : value.parsePath(text)), '/mounted'),
+    verify: reader.oneOf('VERIFY', ['recorded', 'full'], 'recorded') === 'full',
     cloudInitDisk: reader.read(
       'CLOUD_INIT_DISK',
       (text) => (text.endsWith('/') ? undefined : value.parsePath(text)),

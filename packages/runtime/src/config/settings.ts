@@ -47,6 +47,13 @@ const TABLE = [
     allowed: 'an absolute path',
   },
   {
+    name: 'VERIFY',
+    default: 'recorded',
+    meaning:
+      "How the image's disks are checked before each start: by the digests recorded when they were made, or by hashing them in full.",
+    allowed: 'recorded or full',
+  },
+  {
     name: 'CLOUD_INIT_DISK',
     default: '/cloud_init.iso, under /run or /tmp where / cannot be written',
     meaning: 'Where the seed for cloud-init is written, and from where it is attached.',

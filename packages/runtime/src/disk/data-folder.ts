@@ -1,33 +1,12 @@
 import { constants } from 'node:fs';
 import { access, chmod, chown, lstat, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Exec, type Log, makeFolders, VirtainersError } from '@virtainers/core';
-
-/** The names in IMAGE_DIR. */
-export interface DataPaths {
-  readonly folder: string;
-  readonly overlay: string;
-  /** The overlay while it is made. */
-  readonly temp: string;
-  readonly sidecar: string;
-  readonly lock: string;
-}
+import { type DataPaths, type Exec, type Log, makeFolders, VirtainersError } from '@virtainers/core';
 
 /** Who uses the files. */
 export interface Users {
   readonly asRoot: boolean;
   readonly qemu: { readonly uid: number; readonly gid: number };
-}
-
-export function dataPaths(folder: string): DataPaths {
-  const overlay = join(folder, 'local_image.qcow2');
-  return {
-    folder,
-    overlay,
-    temp: `${overlay}.new`,
-    sidecar: join(folder, 'local_image.json'),
-    lock: join(folder, 'local_image.lock'),
-  };
 }
 
 /** Makes the folder if it is missing; throws DATA_UNWRITABLE unless this process can write there. */

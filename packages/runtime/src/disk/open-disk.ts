@@ -1,21 +1,27 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Digest, Exec, Log, Spawn } from '@virtainers/core';
-import { type BaseDisk, readBase } from './base-disk.ts';
 import {
+  type ChainLink,
+  type DataLock,
   type DataPaths,
+  type Digest,
+  type DiskFile,
   dataPaths,
-  openToQemu,
-  own,
-  prepareFolder,
-  removeLeftovers,
-  requireWritable,
-  type Users,
-} from './data-folder.ts';
-import { type DataLock, lockFile } from './lock.ts';
+  type Exec,
+  type Log,
+  lockFile,
+  macAt,
+  newSidecar,
+  readSidecar,
+  type Sidecar,
+  type Spawn,
+  writeSidecar,
+} from '@virtainers/core';
+import type { BaseDisk } from './base-disk.ts';
+import { openToQemu, own, prepareFolder, removeLeftovers, requireWritable, type Users } from './data-folder.ts';
+import { readImageChain } from './image-chain.ts';
 import { isPersistent } from './mountinfo.ts';
-import { type Backing, createOverlay, growOverlay, publishOverlay, readOverlay } from './overlay.ts';
+import { createOverlay, growOverlay, publishOverlay, readOverlay } from './overlay.ts';
 import { type OverlayPlan, planOverlay } from './overlay-plan.ts';
-import { macAt, newSidecar, readSidecar, type Sidecar, type SidecarBase, writeSidecar } from './sidecar.ts';
 
 export interface OpenDiskOptions extends Users {
   readonly imageDir: string;
@@ -52,8 +58,8 @@ export interface OpenDisk extends Facts {
   /** Stable for the folder's life. */
   readonly macs: readonly string[];
   macAt(index: number): string;
-  /** What lies under the overlay, to be given to libvirt explicitly; undefined: nothing. */
-  readonly backing: Backing | undefined;
+  /** What lies under the overlay, from the top, to be given to libvirt explicitly. */
+  readonly backing: readonly DiskFile[];
   readonly base: { readonly sha256: Digest; readonly size: number; readonly virtualSize: number } | undefined;
   /** The folder outlives the container. */
   readonly persistent: boolean;
@@ -85,13 +91,14 @@ export async function openDisk(exec: Exec, spawn: Spawn, options: OpenDiskOption
 async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths, lock: DataLock): Promise<OpenDisk> {
   const sidecar = await readSidecar(paths.sidecar);
   const header = await readOverlay(paths.overlay);
-  const base = options.base && (await readBase(exec, options.base, sidecar, options));
-  const plan = planOverlay({ path: paths.overlay, header, sidecar, base, diskSize: options.diskSize });
+  const chain = await readImageChain(exec, options.base, sidecar, options);
+  const plan = planOverlay({ path: paths.overlay, header, sidecar, chain, diskSize: options.diskSize });
   await options.onStep?.('checked');
   await removeLeftovers(paths);
   if (options.asRoot) await openToQemu(exec, paths.folder, options, options.log);
   await own(paths.lock, paths.folder, options);
-  const backing = plan.base && base ? { path: base.path, format: base.format } : undefined;
+  // The overlay's own words for the chain may be others than where it lies here and now.
+  const backing = plan.chain.length === 0 ? [] : chain.map(({ path, format }) => ({ path, format })).reverse();
   const kept = await keepSidecar(plan, sidecar, paths, options);
   await carryOut(exec, plan, backing, paths, options);
   await requireWritable(exec, paths.overlay, options);
@@ -111,8 +118,8 @@ async function keepSidecar(
   const fresh = plan.action === 'create' || !sidecar;
   const reference = options.reference ?? (fresh ? undefined : sidecar.reference);
   const next = fresh
-    ? newSidecar(plan.base, reference)
-    : { ...sidecar, base: plan.base, ...(reference === undefined ? {} : { reference }) };
+    ? newSidecar(plan.chain, reference)
+    : { ...sidecar, chain: [...plan.chain], ...(reference === undefined ? {} : { reference }) };
   if (!isDeepStrictEqual(next, sidecar)) await writeSidecar(paths.sidecar, next);
   await own(paths.sidecar, paths.folder, options);
   await options.onStep?.('sidecar');
@@ -122,12 +129,13 @@ async function keepSidecar(
 async function carryOut(
   exec: Exec,
   plan: OverlayPlan,
-  backing: Backing | undefined,
+  backing: readonly DiskFile[],
   paths: DataPaths,
   options: OpenDiskOptions,
 ): Promise<void> {
-  if (plan.action === 'create' && backing) {
-    await createOverlay(exec, paths.temp, backing, plan.size);
+  const [below] = backing;
+  if (plan.action === 'create' && below) {
+    await createOverlay(exec, paths.temp, below, plan.size);
     await own(paths.temp, paths.folder, options);
     await options.onStep?.('overlay made');
     await publishOverlay(paths.temp, paths.overlay);
@@ -141,7 +149,7 @@ async function carryOut(
 
 function describe(
   plan: OverlayPlan,
-  backing: Backing | undefined,
+  backing: readonly DiskFile[],
   sidecar: Sidecar,
   lock: DataLock,
   paths: DataPaths,
@@ -157,7 +165,7 @@ function describe(
     macs: sidecar.macs,
     macAt: (index) => macAt(sidecar, index),
     backing,
-    base: plan.base ? identity(plan.base) : undefined,
+    base: plan.chain[0] && identity(plan.chain[0]),
     persistent: isPersistent(options.mountinfo, paths.folder),
     warnings: plan.warnings,
     ...(sidecar.instanceId === undefined ? {} : { instanceId: sidecar.instanceId }),
@@ -172,6 +180,6 @@ function describe(
   };
 }
 
-function identity({ sha256, size, virtualSize }: SidecarBase): { sha256: Digest; size: number; virtualSize: number } {
+function identity({ sha256, size, virtualSize }: ChainLink): { sha256: Digest; size: number; virtualSize: number } {
   return { sha256, size, virtualSize };
 }

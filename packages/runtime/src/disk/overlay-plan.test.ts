@@ -1,19 +1,18 @@
-import type { Qcow2Header } from '@virtainers/core';
+import { type ChainLink, newSidecar, type Qcow2Header } from '@virtainers/core';
 import { expect, test } from 'vitest';
 import { type OverlayFacts, planOverlay } from './overlay-plan.ts';
-import { newSidecar, type SidecarBase } from './sidecar.ts';
 
 const GIB = 1024 ** 3;
 const digest = (digit: string) => `sha256:${digit.repeat(64)}` as const;
 
-const base: SidecarBase = {
+const base: ChainLink = {
   sha256: digest('a'),
   size: 1000,
   virtualSize: 2 * GIB,
   format: 'qcow2',
   path: '/disk/disk.qcow2',
 };
-const mounted: SidecarBase = { ...base, path: '/image/image', seen: { inode: '1', size: '1', mtime: '1', ctime: '1' } };
+const mounted: ChainLink = { ...base, path: '/image/image', seen: { inode: '1', size: '1', mtime: '1', ctime: '1' } };
 
 const header: Qcow2Header = {
   version: 3,
@@ -32,14 +31,21 @@ const header: Qcow2Header = {
 
 function plan(facts: Partial<OverlayFacts>) {
   const path = '/mounted/local_image.qcow2';
-  return planOverlay({ path, header, sidecar: newSidecar(base, undefined), base, diskSize: undefined, ...facts });
+  return planOverlay({
+    path,
+    header,
+    sidecar: newSidecar([base], undefined),
+    chain: [base],
+    diskSize: undefined,
+    ...facts,
+  });
 }
 
 const refusal = (code: string) => expect.objectContaining({ code });
 
 test('no overlay: one is made, as large as the base or as asked for, whatever the sidecar says', () => {
   expect(plan({ header: undefined, sidecar: undefined })).toMatchObject({ action: 'create', size: 2 * GIB });
-  const old = newSidecar({ ...base, sha256: digest('b') }, undefined);
+  const old = newSidecar([{ ...base, sha256: digest('b') }], undefined);
   expect(plan({ header: undefined, sidecar: old, diskSize: 3 * GIB })).toMatchObject({
     action: 'create',
     size: 3 * GIB,
@@ -60,7 +66,7 @@ test('V7: DISK_SIZE grows an existing overlay, and never shrinks it', () => {
 });
 
 test('V6: another base is refused with both digests and the reference', () => {
-  const sidecar = newSidecar({ ...base, sha256: digest('b') }, 'example/box:1');
+  const sidecar = newSidecar([{ ...base, sha256: digest('b') }], 'example/box:1');
   const other = () => plan({ sidecar });
   expect(other).toThrow(expect.objectContaining({ code: 'BASE_MISMATCH', exitCode: 65 }));
   expect(other).toThrow(digest('a'));
@@ -69,11 +75,11 @@ test('V6: another base is refused with both digests and the reference', () => {
 });
 
 test('V6: a base of another size is another base', () => {
-  expect(() => plan({ base: { ...base, size: 1001 } })).toThrow(refusal('BASE_MISMATCH'));
+  expect(() => plan({ chain: [{ ...base, size: 1001 }] })).toThrow(refusal('BASE_MISMATCH'));
 });
 
 test('the same bytes at another place are the same base', () => {
-  expect(plan({ base: mounted })).toMatchObject({ action: 'use', base: { path: '/disk/disk.qcow2' } });
+  expect(plan({ chain: [mounted] })).toMatchObject({ action: 'use', chain: [{ path: '/disk/disk.qcow2' }] });
 });
 
 test('a header that names anything but the recorded base is refused', () => {
@@ -93,25 +99,48 @@ test.for([
 
 test('without a sidecar: taken with a warning when it names this base, and bound to it', () => {
   const alone = { sidecar: undefined };
-  expect(plan(alone)).toMatchObject({ action: 'use', adopted: true, base, warnings: [/no sidecar/] });
+  expect(plan(alone)).toMatchObject({ action: 'use', adopted: true, chain: [base], warnings: [/no sidecar/] });
   const seed = { ...alone, header: { ...header, backingFile: '/image' } };
-  expect(plan({ ...seed, base: mounted })).toMatchObject({ adopted: true, base: { path: '/image' } });
+  expect(plan({ ...seed, chain: [mounted] })).toMatchObject({ adopted: true, chain: [{ path: '/image' }] });
 });
 
 test('V6: without a sidecar every other base is refused', () => {
   const alone = { sidecar: undefined };
   expect(() => plan({ ...alone, header: { ...header, backingFile: '/image' } })).toThrow(refusal('BASE_MISMATCH'));
-  expect(() => plan({ ...alone, base: mounted })).toThrow(refusal('BASE_MISMATCH'));
+  expect(() => plan({ ...alone, chain: [mounted] })).toThrow(refusal('BASE_MISMATCH'));
   expect(() => plan({ ...alone, header: { ...header, virtualSize: BigInt(GIB) } })).toThrow(refusal('BASE_MISMATCH'));
 });
 
 test('an overlay that stands alone needs no base', () => {
   const header2 = { ...header, backingFile: undefined };
-  expect(plan({ header: header2, sidecar: undefined, base: undefined })).toMatchObject({ action: 'use', base: null });
-  expect(plan({ header: header2, sidecar: newSidecar(null, undefined) })).toMatchObject({ base: null, warnings: [] });
+  expect(plan({ header: header2, sidecar: undefined, chain: [] })).toMatchObject({ action: 'use', chain: [] });
+  expect(plan({ header: header2, sidecar: newSidecar([], undefined) })).toMatchObject({ chain: [], warnings: [] });
 });
 
 test('no disk anywhere', () => {
-  expect(() => plan({ header: undefined, base: undefined })).toThrow(refusal('CONFIG_INVALID'));
-  expect(() => plan({ base: undefined })).toThrow(refusal('CONFIG_INVALID'));
+  expect(() => plan({ header: undefined, chain: [] })).toThrow(refusal('CONFIG_INVALID'));
+  expect(() => plan({ chain: [] })).toThrow(refusal('CONFIG_INVALID'));
+});
+
+test('over published overlays: every link of the chain counts, and their order', () => {
+  const link = (digit: string, number: number) => ({
+    ...base,
+    sha256: digest(digit),
+    path: `/overlays/${number}.qcow2`,
+  });
+  const chain = [base, link('b', 1), link('c', 2)];
+  const facts = {
+    header: { ...header, backingFile: '/overlays/2.qcow2' },
+    sidecar: newSidecar(chain, 'example/box:2'),
+  };
+  expect(plan({ ...facts, chain })).toMatchObject({ action: 'use', chain });
+  const reordered = () => plan({ ...facts, chain: [base, link('c', 1), link('b', 2)] });
+  expect(reordered).toThrow(refusal('BASE_MISMATCH'));
+  expect(reordered).toThrow(new RegExp(`overlay 1 ${digest('b')}.*overlay 1 ${digest('c')}`));
+  expect(() => plan({ ...facts, chain: chain.slice(0, 2) })).toThrow(refusal('BASE_MISMATCH'));
+  expect(() => plan({ ...facts, chain: [...chain, link('d', 3)] })).toThrow(refusal('BASE_MISMATCH'));
+  expect(plan({ header: undefined, chain: [base, { ...link('b', 1), virtualSize: 3 * GIB }] })).toMatchObject({
+    action: 'create',
+    size: 3 * GIB,
+  });
 });

@@ -1,5 +1,13 @@
-import { formatSize, type Qcow2Header, qcow2Problem, VirtainersError } from '@virtainers/core';
-import type { Sidecar, SidecarBase } from './sidecar.ts';
+import {
+  type ChainLink,
+  checkChain,
+  checkOverlayHeader,
+  formatSize,
+  type Qcow2Header,
+  quotedPath,
+  type Sidecar,
+  VirtainersError,
+} from '@virtainers/core';
 
 export interface OverlayFacts {
   /** For messages. */
@@ -7,8 +15,8 @@ export interface OverlayFacts {
   /** Undefined: no overlay there yet. */
   readonly header: Qcow2Header | undefined;
   readonly sidecar: Sidecar | undefined;
-  /** Undefined: the image has no disk and none is mounted. */
-  readonly base: SidecarBase | undefined;
+  /** What the image brings, the base disk first; empty: it has no disk and none is mounted. */
+  readonly chain: readonly ChainLink[];
   /** DISK_SIZE in bytes. */
   readonly diskSize: number | undefined;
 }
@@ -16,14 +24,14 @@ export interface OverlayFacts {
 export type OverlayPlan =
   | {
       readonly action: 'create';
-      readonly base: SidecarBase;
+      readonly chain: readonly ChainLink[];
       readonly size: number;
       readonly warnings: readonly string[];
     }
   | {
       readonly action: 'use';
-      /** What the overlay stands on; null: on nothing. */
-      readonly base: SidecarBase | null;
+      /** What the overlay lies on, paths as its header has them; empty: on nothing. */
+      readonly chain: readonly ChainLink[];
       readonly size: number;
       readonly growTo: number | undefined;
       /** It came without a sidecar. */
@@ -45,18 +53,17 @@ const SEED_BASE = '/image';
 export function planOverlay(facts: OverlayFacts): OverlayPlan {
   const { header } = facts;
   if (!header) return planNew(facts);
-  const problem = qcow2Problem(header);
-  if (problem) throw new VirtainersError('DISK_REFUSED', `opening ${facts.path}: ${problem}`);
   const use = facts.sidecar ? checkBound(facts, header, facts.sidecar) : checkUnbound(facts, header);
   const size = Number(header.virtualSize);
   const growTo = checkSize(facts.diskSize, size, 'the disk in the data folder');
   return { action: 'use', size: growTo ?? size, growTo, adopted: !facts.sidecar, ...use };
 }
 
-function planNew({ base, diskSize }: OverlayFacts): OverlayPlan {
-  if (!base) throw noDisk();
-  const size = checkSize(diskSize, base.virtualSize, "the image's disk") ?? base.virtualSize;
-  return { action: 'create', base, size, warnings: [] };
+function planNew({ chain, diskSize }: OverlayFacts): OverlayPlan {
+  const top = chain.at(-1);
+  if (!top) throw noDisk();
+  const size = checkSize(diskSize, top.virtualSize, "the image's disk") ?? top.virtualSize;
+  return { action: 'create', chain, size, warnings: [] };
 }
 
 function checkSize(wanted: number | undefined, size: number, what: string): number | undefined {
@@ -70,53 +77,38 @@ function checkSize(wanted: number | undefined, size: number, what: string): numb
 }
 
 interface Use {
-  readonly base: SidecarBase | null;
+  readonly chain: readonly ChainLink[];
   readonly warnings: readonly string[];
 }
 
-function checkBound(facts: OverlayFacts, header: Qcow2Header, sidecar: Sidecar): Use {
-  const { path, base } = facts;
-  if (header.backingFile !== sidecar.base?.path) {
-    throw new VirtainersError(
-      'DISK_REFUSED',
-      `opening ${path}: it names ${named(header.backingFile)} as its base, its sidecar ${named(sidecar.base?.path)}`,
-      { hint: 'it is not the overlay that its sidecar belongs to; put back the pair that was copied together' },
-    );
-  }
-  if (!sidecar.base) return { base: null, warnings: [] };
-  if (!base) throw noDisk();
-  if (base.sha256 === sidecar.base.sha256 && base.size === sidecar.base.size) {
-    return { base: { ...base, path: sidecar.base.path }, warnings: [] };
-  }
-  throw mismatch(path, sidecar, base);
+function checkBound({ path, chain }: OverlayFacts, header: Qcow2Header, sidecar: Sidecar): Use {
+  checkOverlayHeader(header, sidecar.chain.at(-1)?.path, path);
+  if (sidecar.chain.length === 0) return { chain: [], warnings: [] };
+  if (chain.length === 0) throw noDisk();
+  checkChain(sidecar, chain, path);
+  return {
+    chain: chain.map((link, index) => ({ ...link, path: sidecar.chain[index]?.path ?? link.path })),
+    warnings: [],
+  };
 }
 
-function checkUnbound({ path, base }: OverlayFacts, header: Qcow2Header): Use {
+function checkUnbound({ path, chain }: OverlayFacts, header: Qcow2Header): Use {
   const written = header.backingFile;
-  if (written === undefined) return { base: null, warnings: [`${path} stands alone: the image's disk is not used`] };
-  if (!base) throw noDisk();
-  const mounted = base.seen !== undefined;
-  const fits = written === base.path || (mounted && written === SEED_BASE);
-  if (!fits || header.virtualSize < BigInt(base.virtualSize)) {
+  const top = chain.at(-1);
+  const mounted = top?.seen !== undefined;
+  const fits = written !== undefined && (written === top?.path || (mounted && written === SEED_BASE));
+  checkOverlayHeader(header, written, path);
+  if (written === undefined) return { chain: [], warnings: [`${path} stands alone: the image's disk is not used`] };
+  if (!top) throw noDisk();
+  if (!fits || header.virtualSize < BigInt(top.virtualSize)) {
     throw new VirtainersError(
       'BASE_MISMATCH',
-      `opening ${path}: it has no sidecar (local_image.json), and was made on ${named(written)}, a disk of at most ${header.virtualSize} bytes; this one is ${base.path} (${base.sha256}), ${base.virtualSize} bytes`,
+      `opening ${path}: it has no sidecar (local_image.json), and was made on ${quotedPath(written)}, a disk of at most ${header.virtualSize} bytes; this one is ${top.path} (${top.sha256}), ${top.virtualSize} bytes`,
       { hint: 'mount the disk that it was made on at /image of the generic image, or move it away to start afresh' },
     );
   }
-  const warning = `${path} has no sidecar: nothing can tell whether it was made on this base disk (${base.sha256}); it is taken for it, and bound to it from now on`;
-  return { base: { ...base, path: written }, warnings: [warning] };
-}
-
-function mismatch(path: string, sidecar: Sidecar, base: SidecarBase): VirtainersError {
-  const made = sidecar.reference ? ` (${sidecar.reference})` : '';
-  return new VirtainersError(
-    'BASE_MISMATCH',
-    `opening ${path}: it was made on the base disk ${sidecar.base?.sha256}${made}, ${sidecar.base?.size} bytes; this image's is ${base.sha256}, ${base.size} bytes`,
-    {
-      hint: `run the image that it was made with${made}; or use another data folder; or move local_image.qcow2 and local_image.json away to start afresh`,
-    },
-  );
+  const warning = `${path} has no sidecar: nothing can tell whether it was made on this base disk (${top.sha256}); it is taken for it, and bound to it from now on`;
+  return { chain: [...chain.slice(0, -1), { ...top, path: written }], warnings: [warning] };
 }
 
 function noDisk(): VirtainersError {
@@ -127,8 +119,4 @@ function noDisk(): VirtainersError {
       hint: 'mount a cloud image: -v /path/to/disk.qcow2:/image:ro',
     },
   );
-}
-
-function named(path: string | undefined): string {
-  return path === undefined ? 'no disk' : JSON.stringify(path.slice(0, 200));
 }

@@ -1,13 +1,14 @@
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Exec, type Qcow2Header, readQcow2Header, syncDirectory, VirtainersError } from '@virtainers/core';
-import type { SidecarBase } from './sidecar.ts';
-
-/** A base as it lies here and now. */
-export interface Backing {
-  readonly path: string;
-  readonly format: SidecarBase['format'];
-}
+import {
+  chainName,
+  type DiskFile,
+  type Exec,
+  type Qcow2Header,
+  readQcow2Header,
+  syncDirectory,
+  VirtainersError,
+} from '@virtainers/core';
 
 /** Undefined when there is no overlay; DISK_REFUSED when there is something else. */
 export async function readOverlay(path: string): Promise<Qcow2Header | undefined> {
@@ -25,10 +26,10 @@ export async function readOverlay(path: string): Promise<Qcow2Header | undefined
   });
 }
 
-/** Makes the overlay under a temporary name. qemu-img wants the backing format named, and so do we. */
-export async function createOverlay(exec: Exec, temp: string, backing: Backing, size: number): Promise<void> {
-  const chain = ['-F', backing.format, '-b', backing.path];
-  await exec('qemu-img', ['create', '-q', '-f', 'qcow2', ...chain, temp, String(size)]);
+/** Makes the overlay under a temporary name; the file that it lies on is named in it and not opened. */
+export async function createOverlay(exec: Exec, temp: string, below: DiskFile, size: number): Promise<void> {
+  const named = ['-u', '-F', below.format, '-b', below.path];
+  await exec('qemu-img', ['create', '-q', '-f', 'qcow2', ...named, temp, String(size)]);
 }
 
 /** Makes a finished file visible: on disk first, then under its name. */
@@ -39,13 +40,7 @@ export async function publishOverlay(temp: string, path: string): Promise<void> 
   await syncDirectory(dirname(path));
 }
 
-/** Grows the overlay. The chain is spelt out, so that nothing in a header is followed (QEMU, json: file names). */
-export async function growOverlay(exec: Exec, path: string, backing: Backing | undefined, size: number): Promise<void> {
-  const file = (filename: string) => ({ driver: 'file', filename });
-  const chain = {
-    driver: 'qcow2',
-    file: file(path),
-    backing: backing ? { driver: backing.format, file: file(backing.path) } : null,
-  };
-  await exec('qemu-img', ['resize', '-q', `json:${JSON.stringify(chain)}`, String(size)]);
+/** Grows the overlay; `below`: all that it lies on, from the top. */
+export async function growOverlay(exec: Exec, path: string, below: readonly DiskFile[], size: number): Promise<void> {
+  await exec('qemu-img', ['resize', '-q', chainName({ path, format: 'qcow2' }, below), String(size)]);
 }

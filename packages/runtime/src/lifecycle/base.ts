@@ -9,8 +9,8 @@ export async function openGuestDisk(deps: Deps): Promise<OpenDisk> {
   return openDisk(exec, spawn, {
     imageDir: config.imageDir,
     base: machine.disk
-      ? { kind: 'baked', path: IN_IMAGE.disk, ...machine.disk }
-      : { kind: 'mounted', path: await mountedImage() },
+      ? { kind: 'baked', path: IN_IMAGE.disk, ...machine.disk, overlays: IN_IMAGE.overlays, verify: config.verify }
+      : { kind: 'mounted', path: await mountedImage(), verify: config.verify },
     diskSize: config.diskSize,
     qemu: { uid: driver.uid, gid: driver.gid },
     asRoot: facts.uid === 0,

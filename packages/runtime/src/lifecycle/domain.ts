@@ -10,7 +10,8 @@ export interface DomainParts {
   readonly uuid: string;
   readonly accelerator: 'kvm' | 'tcg';
   readonly overlay: string;
-  readonly backing: { readonly path: string; readonly format: string } | undefined;
+  /** From the top. */
+  readonly backing: readonly { readonly path: string; readonly format: string }[];
   readonly seed: string;
   readonly network: NetworkPlan;
 }
@@ -23,7 +24,7 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
       format: 'qcow2',
       target: 'vda',
       readonly: false,
-      backing: parts.backing ? [parts.backing] : [],
+      backing: parts.backing,
     },
     // virtio, because cloud kernels come without drivers for SATA and IDE.
     { path: parts.seed, format: 'raw', target: 'vdb', readonly: true, backing: [] },

@@ -21,7 +21,7 @@ export async function printXml(deps: Deps, out: Out): Promise<number> {
     uuid: SAMPLE.uuid,
     accelerator: deps.config.accel === 'kvm' ? 'kvm' : 'tcg',
     overlay: `${deps.config.imageDir}/local_image.qcow2`,
-    backing: undefined,
+    backing: [],
     seed: deps.config.cloudInitDisk ?? '/cloud_init.iso',
     network: plan,
   });

@@ -1,32 +1,35 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { VirtainersError, writeFileAtomically } from '@virtainers/core';
 import { z } from 'zod';
+import { isDigest } from '../digest.ts';
+import { VirtainersError } from '../errors.ts';
+import { writeFileAtomically } from '../files.ts';
+import { checkFormatVersion } from '../format-version.ts';
 
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/) as z.ZodType<`sha256:${string}`>;
-
-const baseSchema = z.looseObject({
-  /** Of the base disk's bytes: its identity. */
-  sha256: digest,
+const linkSchema = z.looseObject({
+  /** Of the file's bytes: its identity. */
+  sha256: z.custom<`sha256:${string}`>(isDigest, 'not a sha256 digest'),
   size: z.int().positive(),
   virtualSize: z.int().positive(),
   format: z.enum(['qcow2', 'raw', 'vmdk', 'vhdx', 'vdi']),
-  /** As written in the overlay's header. Never followed, only compared. */
+  /** As written in the header of what lies on it. Never followed, only compared. */
   path: z.string(),
   /** Of a mounted base, when it was hashed: the same facts mean the same bytes. Decimal numbers; times in ns. */
   seen: z.looseObject({ inode: z.string(), size: z.string(), mtime: z.string(), ctime: z.string() }).optional(),
 });
 
+const FORMAT_VERSION = 2;
+
 /** local_image.json: what belongs to an overlay for its life. */
 const sidecarSchema = z.looseObject({
-  formatVersion: z.literal(1),
+  formatVersion: z.literal(FORMAT_VERSION),
   /** Of this data folder. Secret from the guest: it salts the instance-id. */
   volumeId: z.uuid(),
   /** Of the libvirt domain. */
   uuid: z.uuid(),
   macs: z.array(z.string().regex(/^52:54:00(:[0-9a-f]{2}){3}$/)).min(1),
-  /** Null: the overlay stands alone. */
-  base: baseSchema.nullable(),
+  /** What the overlay lies on: the base disk, then published overlays; empty: it stands alone. */
+  chain: z.array(linkSchema),
   /** The image's, as the caller of the container named it. */
   reference: z.string().optional(),
   /** The seed's, at the last start. */
@@ -36,7 +39,9 @@ const sidecarSchema = z.looseObject({
 });
 
 export type Sidecar = z.infer<typeof sidecarSchema>;
-export type SidecarBase = z.infer<typeof baseSchema>;
+
+/** A disk that another one lies on. */
+export type ChainLink = z.infer<typeof linkSchema>;
 
 const MACS = 8;
 
@@ -56,13 +61,8 @@ export function parseSidecar(text: string, where: string): Sidecar {
   } catch (cause) {
     throw new VirtainersError('DISK_REFUSED', `reading ${where}: not JSON`, { cause, hint: MOVE_AWAY });
   }
-  const version = (json as { formatVersion?: unknown } | null)?.formatVersion;
-  if (typeof version === 'number' && version > 1) {
-    throw new VirtainersError('DISK_REFUSED', `reading ${where}: format version ${version}; this runtime knows 1`, {
-      hint: 'run this data folder with the newer virtainers that wrote it',
-    });
-  }
-  const parsed = sidecarSchema.safeParse(json);
+  const version = checkFormatVersion(json, FORMAT_VERSION, where, 'DISK_REFUSED');
+  const parsed = sidecarSchema.safeParse(version === 1 ? upgrade(json as object) : json);
   if (parsed.success) return parsed.data;
   throw new VirtainersError('DISK_REFUSED', `reading ${where}:\n${z.prettifyError(parsed.error)}`, {
     cause: parsed.error,
@@ -72,19 +72,24 @@ export function parseSidecar(text: string, where: string): Sidecar {
 
 const MOVE_AWAY = 'restore the file; without it nothing says which base disk the overlay beside it was made on';
 
+/** Version 1 knew a base, or null, and no published overlays. */
+function upgrade({ base, ...rest }: { base?: unknown }): object {
+  return { ...rest, formatVersion: FORMAT_VERSION, chain: base === null ? [] : [base] };
+}
+
 export async function writeSidecar(path: string, sidecar: Sidecar): Promise<void> {
   await writeFileAtomically(path, `${JSON.stringify(sidecar, undefined, 2)}\n`, 0o600);
 }
 
 /** A new identity. */
-export function newSidecar(base: SidecarBase | null, reference: string | undefined): Sidecar {
+export function newSidecar(chain: readonly ChainLink[], reference: string | undefined): Sidecar {
   const uuid = randomUUID();
   return {
-    formatVersion: 1,
+    formatVersion: FORMAT_VERSION,
     volumeId: randomUUID(),
     uuid,
     macs: Array.from({ length: MACS }, (_, index) => deriveMac(uuid, index)),
-    base,
+    chain: [...chain],
     ...(reference === undefined ? {} : { reference }),
   };
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
-import { type Child, type Spawn, toolMissing, VirtainersError } from '@virtainers/core';
+import { VirtainersError } from '../errors.ts';
+import { type Child, type Spawn, toolMissing } from '../exec.ts';
 
 export interface DataLock {
   /** Resolves when the lock ends before release(): someone killed its holder. */
