@@ -7,6 +7,8 @@ import { digestFile } from '@virtainers/core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type BakeOptions, bake } from '../../packages/builder/src/bake.ts';
 import type { BuildContext } from '../../packages/builder/src/context.ts';
+import { growPackageDisk } from '../../packages/builder/src/disk/grown-disk.ts';
+import { hostQemuTool } from '../../packages/builder/src/disk/qemu-tool.ts';
 import { exec, requireTool } from '../helpers/process.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 import { makeContext, makeRawDisk, publishRoot } from './oci-samples.ts';
@@ -95,6 +97,20 @@ test('a disk grows when asked, and never shrinks', async () => {
     expect(JSON.parse(stdout)['virtual-size']).toBe(size);
   }
   await expect(bakeFile(join(folder, 'disk.raw'), { size: 1024 })).rejects.toMatchObject({ code: 'ARGUMENTS_BAD' });
+});
+
+test('a disk made from packages grows in a copy of its own, once', async () => {
+  const path = join(folder, 'disk.qcow2');
+  const made = { path, sha256: await digestFile(path), size: (await stat(path)).size, virtualSize: 8 * 1024 * 1024 };
+  const qemu = await hostQemuTool(ctx.exec, ctx.spawn);
+  const size = 1024 ** 3;
+  const grown = await growPackageDisk(ctx, made, qemu, size);
+  const { stdout } = await exec('qemu-img', ['info', '--output=json', grown.path]);
+  expect(JSON.parse(stdout)['virtual-size']).toBe(size);
+  expect(grown).toMatchObject({ virtualSize: size, sha256: await digestFile(grown.path) });
+  expect(await digestFile(path)).toBe(made.sha256);
+  const offline = { ...qemu, run: () => Promise.reject(new Error('no program may run')) };
+  expect(await growPackageDisk(ctx, made, offline, size)).toEqual(grown);
 });
 
 const HOSTILE: Record<string, { make: (path: string) => Promise<unknown>; says: RegExp }> = {

@@ -5,6 +5,7 @@ import type { BuildContext } from './context.ts';
 import { findDefinition } from './definition/load.ts';
 import type { ImageDefinition } from './definition/schema.ts';
 import { type ForeignDisk, prepareForeignDisk } from './disk/foreign-disk.ts';
+import { growPackageDisk } from './disk/grown-disk.ts';
 import { DEFAULT_MAX_VIRTUAL_SIZE } from './disk/inspect.ts';
 import { makePackageDisk, type PackageDisk } from './disk/package-disk.ts';
 import type { QemuTool } from './disk/qemu-tool.ts';
@@ -46,14 +47,14 @@ export async function resolveSubject(source: string, definitions: readonly Image
 /** ARGUMENTS_BAD for options that say nothing about a disk made here. */
 export function checkDiskOptions(subject: Subject, options: DiskOptions): void {
   if (subject.kind !== 'definition' || subject.definition.kind === 'cloud') return;
+  const { name, kind } = subject.definition;
   const { sha256, sha512, size } = options;
-  const given = Object.entries({ sha256, sha512, size }).filter(([, value]) => value !== undefined);
+  const useless = { sha256, sha512, ...(kind === 'generic' && { size }) };
+  const given = Object.entries(useless).filter(([, value]) => value !== undefined);
   if (given.length === 0) return;
-  const names = given.map(([name]) => `--${name}`).join(', ');
-  throw new VirtainersError(
-    'ARGUMENTS_BAD',
-    `${names}: only for somebody's disk; that of ${subject.definition.name} is made here`,
-  );
+  const names = given.map(([option]) => `--${option}`).join(', ');
+  const why = kind === 'generic' ? `${name} has no disk` : `that of ${name} is made here`;
+  throw new VirtainersError('ARGUMENTS_BAD', `${names}: only for somebody's disk; ${why}`);
 }
 
 /** A disk made from packages needs the tool root; somebody's disk any qemu-img. */
@@ -68,7 +69,9 @@ export async function bakeDisk(
   const none = { sourceDigest: undefined, convertedBy: undefined };
   if (definition.kind === 'generic') return { disk: undefined, ...none };
   if (definition.kind === 'cloud') return bakeCloudDisk(ctx, definition, await needs.qemu(), options);
-  return { disk: await makePackageDisk(ctx, definition, await needs.tools(), needs.locks), ...none };
+  const disk = await makePackageDisk(ctx, definition, await needs.tools(), needs.locks);
+  const { size } = options;
+  return { disk: size === undefined ? disk : await growPackageDisk(ctx, disk, await needs.qemu(), size), ...none };
 }
 
 async function foreignDisk(ctx: BuildContext, origin: Origin, qemu: QemuTool, options: DiskOptions) {
