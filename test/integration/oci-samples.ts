@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { digestBytes, makeLog, writeAtomically } from '@virtainers/core';
 import type { BuildContext, BuildEvent } from '../../packages/builder/src/context.ts';
-import { writeArchive } from '../../packages/builder/src/oci/archive.ts';
+import { type ImageDraft, writeArchive } from '../../packages/builder/src/oci/archive.ts';
 import { assembleImage } from '../../packages/builder/src/oci/image.ts';
 import { fileLayer } from '../../packages/builder/src/oci/layer.ts';
 import { MEDIA_TYPES } from '../../packages/builder/src/oci/media-types.ts';
@@ -51,12 +51,13 @@ export async function publishRoot(folder: string): Promise<string> {
   const fields = { arch: 'amd64', created: EPOCH, labels: { 'io.virtainers.root': root.diffID }, ports: [22] };
   const archive = join(folder, 'root-image.tar');
   await writeAtomically(archive, async (handle) => {
-    await writeArchive(handle, [root], (layers) => ({
+    const name: ImageDraft['name'] = (layers) => ({
       image: assembleImage(layers, fields),
       references: ['virtainers/root:1'],
       arch: 'amd64',
       mtime: EPOCH,
-    }));
+    });
+    await writeArchive(handle, [{ plans: [root], name }]);
   });
   return archive;
 }

@@ -1,5 +1,5 @@
 import type { Digest } from '@virtainers/core';
-import { lastBaked } from './bake.ts';
+import { lastBaked } from './bake/digests.ts';
 import { lastResolved } from './cloud-disk.ts';
 import type { BuildContext } from './context.ts';
 import { ARCHITECTURES, type Architecture, trustIn } from './definition/cloud.ts';

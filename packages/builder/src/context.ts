@@ -26,8 +26,12 @@ export interface Patience {
   readonly pause?: ((ms: number, signal?: AbortSignal) => Promise<void>) | undefined;
 }
 
-/** Progress, for bars and plain lines. `step` ids are stable: fetch, root, tools, disk, layers, archive, load, push. */
-export type BuildEvent =
-  | { readonly type: 'start'; readonly step: string; readonly title: string }
-  | { readonly type: 'progress'; readonly step: string; readonly done: number; readonly total?: number | undefined }
-  | { readonly type: 'end'; readonly step: string; readonly note: string; readonly cached: boolean };
+/**
+ * Progress, for bars and plain lines. `step` ids are stable: find, fetch, root, tools, disk, layers, archive, load, push.
+ * `image` is the name of the image that the step is for, of several that are made at once; undefined: it is for all.
+ */
+export type BuildEvent = { readonly step: string; readonly image?: string | undefined } & (
+  | { readonly type: 'start'; readonly title: string }
+  | { readonly type: 'progress'; readonly done: number; readonly total?: number | undefined }
+  | { readonly type: 'end'; readonly note: string; readonly cached: boolean }
+);

@@ -1,5 +1,5 @@
-export type { BakeOptions, BakeResult } from './bake.ts';
-export { bake } from './bake.ts';
+export type { BakeAllOptions, BakeOptions, BakeOutcome, BakeResult, ImageOptions } from './bake/options.ts';
+export { bake, bakeAll } from './bake.ts';
 export type { CatalogueRow } from './catalogue.ts';
 export { listCatalogue } from './catalogue.ts';
 export type { BuildContext, BuildEvent } from './context.ts';

@@ -34,7 +34,9 @@ export function parseEpoch(text: string | undefined): number {
 }
 
 function show(display: Display, event: BuildEvent): void {
-  if (event.type === 'start') display.start(event.step, event.title);
-  else if (event.type === 'progress') display.progress(event.step, event.done, event.total);
-  else display.end(event.step, event.cached ? `${event.note} (cached)` : event.note);
+  const { image } = event;
+  const step = image === undefined ? event.step : `${image} ${event.step}`;
+  if (event.type === 'start') display.start(step, image === undefined ? event.title : `${image}: ${event.title}`);
+  else if (event.type === 'progress') display.progress(step, event.done, event.total);
+  else display.end(step, event.cached ? `${event.note} (cached)` : event.note);
 }

@@ -36,7 +36,7 @@ test.each([
 });
 
 test.each([
-  ['bake', "missing required argument 'image'"],
+  ['bake', "missing required argument 'images'"],
   ['catalog extra', 'too many arguments'],
   ['run box --engine lxd', 'Allowed choices are docker, podman'],
   ['run box --memroy 1G', 'Did you mean --memory?'],

@@ -9,6 +9,7 @@ import { assembleImage } from './image.ts';
 import { digestedLayer, type Layer, type LayerPlan, planLayer } from './layer.ts';
 import { openImage, readArchiveHead } from './read-layout.ts';
 import { digestSegments, streamSegments } from './segments.ts';
+import { indexTar } from './tar-index.ts';
 
 let folder: string;
 let plans: LayerPlan[];
@@ -37,7 +38,8 @@ function name(layers: readonly Layer[]): NamedImage {
 async function write(path: string, layers: readonly LayerPlan[]): Promise<string> {
   const handle = await open(path, 'w');
   try {
-    return (await writeArchive(handle, layers, name)).digest;
+    const [named] = await writeArchive(handle, [{ plans: layers, name }]);
+    return named?.image.digest ?? '';
   } finally {
     await handle.close();
   }
@@ -49,7 +51,7 @@ test('digests found out while writing and digests known before give the same byt
   expect(await write(first, plans)).toBe(await write(second, known));
   expect((await readFile(first)).equals(await readFile(second))).toBe(true);
   const pieces: Buffer[] = [];
-  for await (const piece of streamSegments(await archiveSegments(name(known)))) pieces.push(Buffer.from(piece));
+  for await (const piece of streamSegments(await archiveSegments([name(known)]))) pieces.push(Buffer.from(piece));
   expect((await readFile(first)).equals(Buffer.concat(pieces))).toBe(true);
 });
 
@@ -59,7 +61,7 @@ test('what was written is read back, and its head says so from the first bytes',
   const image = await openImage(path);
   expect(image).toMatchObject({ digest, reference: 'virtainers/x:1' });
   expect(image.config.config?.Labels).toEqual({ a: 'b' });
-  expect(await readArchiveHead(path)).toEqual({ digest, reference: 'virtainers/x:1' });
+  expect(await readArchiveHead(path)).toEqual([{ digest, reference: 'virtainers/x:1' }]);
   const [, disk] = image.manifest.layers;
   if (!disk) throw new Error('no disk layer');
   const { offset, size } = await image.locate(disk);
@@ -74,6 +76,33 @@ test('Docker’s manifest names every reference and the layers, bottom first', a
   const image = await openImage(path);
   expect(manifest.RepoTags).toEqual(['virtainers/x:1', 'me/y:2']);
   expect(manifest.Layers).toEqual(image.manifest.layers.map(({ digest }) => `blobs/sha256/${digest.slice(7)}`));
+});
+
+test('several images: a layer that they share is in the archive once, whether its digest is known or not', async () => {
+  const other = await planLayer('disk', [{ path: 'disk', mode: 0o444, content: [Buffer.from('another')] }], 0);
+  const [root, disk, app] = plans as [LayerPlan, LayerPlan, LayerPlan];
+  const rename = (layers: readonly Layer[]) => ({ ...name(layers), references: ['virtainers/z:1'] });
+  const known = digestedLayer(app, await digestSegments(app.segments));
+  const drafts = (last: LayerPlan) => [
+    { plans: [root, disk, last], name },
+    { plans: [root, other, last], name: rename },
+  ];
+  const paths = [join(folder, 'both.tar'), join(folder, 'both-again.tar')] as const;
+  for (const [path, last] of [[paths[0], app] as const, [paths[1], known] as const]) {
+    const handle = await open(path, 'w');
+    await writeArchive(handle, drafts(last)).finally(() => handle.close());
+  }
+  expect((await readFile(paths[0])).equals(await readFile(paths[1]))).toBe(true);
+  const head = await readArchiveHead(paths[0]);
+  expect(head?.map(({ reference }) => reference)).toEqual(['virtainers/x:1', 'virtainers/z:1']);
+  const members = await indexTar(paths[0]);
+  expect([...members.keys()].filter((path) => path.startsWith('blobs/'))).toHaveLength(2 * 2 + 4);
+  for (const [path, { offset, size }] of members) {
+    if (!path.startsWith('blobs/')) continue;
+    expect(`blobs/sha256/${digestBytes((await readFile(paths[0])).subarray(offset, offset + size)).slice(7)}`).toBe(
+      path,
+    );
+  }
 });
 
 test('a disk that changed meanwhile is noticed', async () => {

@@ -1,9 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
+import type { Digest } from '@virtainers/core';
 import { encode, type Image } from './image.ts';
-import { digestedLayer, isDigested, type Layer, type LayerName, type LayerPlan } from './layer.ts';
+import { digestedLayer, isDigested, type Layer, type LayerPlan } from './layer.ts';
 import { MEDIA_TYPES } from './media-types.ts';
 import { canonicalReference } from './reference.ts';
-import { type Segment, type StreamOptions, segmentsSize, writeSegments } from './segments.ts';
+import { type Segment, type StreamOptions, segmentsKey, segmentsSize, writeSegments } from './segments.ts';
 import { entrySegments, type TarEntry } from './tar.ts';
 
 /** An image and the references under which whoever loads it shall know it; the first one is its name. */
@@ -15,22 +16,31 @@ export interface NamedImage {
   readonly mtime: number;
 }
 
+/** An image before the digests of all its layers are known. */
+export interface ImageDraft {
+  readonly plans: readonly LayerPlan[];
+  /** The image that layers with digests, in the order of `plans`, make. */
+  readonly name: (layers: readonly Layer[]) => NamedImage;
+}
+
 /** A stretch of the archive at a place that depends on sizes only. */
 interface Part {
   readonly offset: number;
   readonly segments: readonly Segment[];
-  readonly layer?: LayerName;
+  /** What is in it (segmentsKey), if it is a layer. */
+  readonly layer?: Digest;
 }
 
 /** Stands where a digest will be that is not known yet: as long as any other. */
-const UNKNOWN = `sha256:${'0'.repeat(64)}` as const;
+const UNKNOWN: Digest = `sha256:${'0'.repeat(64)}`;
 
 /**
  * One tar that is an OCI image layout (image-spec, image-layout.md) and what `docker load` of any age reads: Docker's
- * manifest.json. index.json comes first, so that what an archive holds is known from its first kilobytes.
+ * manifest.json. index.json comes first, so that what an archive holds is known from its first kilobytes. Several images
+ * stand in the order given; a layer that they share is in it once.
  */
-export async function archiveSegments(named: NamedImage): Promise<Segment[]> {
-  return (await archiveParts(named)).flatMap((part) => part.segments);
+export async function archiveSegments(images: readonly NamedImage[]): Promise<Segment[]> {
+  return (await archiveParts(images)).flatMap((part) => part.segments);
 }
 
 /**
@@ -39,95 +49,95 @@ export async function archiveSegments(named: NamedImage): Promise<Segment[]> {
  */
 export async function writeArchive(
   handle: FileHandle,
-  plans: readonly LayerPlan[],
-  name: (layers: readonly Layer[]) => NamedImage,
+  drafts: readonly ImageDraft[],
   options: StreamOptions = {},
-): Promise<Image> {
-  const draft = await archiveParts(name(plans.map((plan) => (isDigested(plan) ? plan : digestedLayer(plan, UNKNOWN)))));
-  const layers: Layer[] = [];
-  const done = new Set<LayerName>();
-  for (const plan of plans) {
-    const part = draft.find((candidate) => candidate.layer === plan.name);
-    if (isDigested(plan) || !part) {
-      layers.push(plan as Layer);
-      continue;
-    }
-    layers.push(digestedLayer(plan, await writeSegments(handle, part.offset, part.segments, options)));
-    done.add(plan.name);
+): Promise<NamedImage[]> {
+  const unknown = ({ plans, name }: ImageDraft) => name(plans.map((plan) => withDigest(plan, UNKNOWN)));
+  const layout = await archiveParts(drafts.map(unknown));
+  const digests = new Map<Digest, Digest>();
+  for (const plan of drafts.flatMap(({ plans }) => plans)) {
+    const key = segmentsKey(plan.segments);
+    const part = layout.find(({ layer }) => layer === key);
+    if (isDigested(plan) || digests.has(key) || !part) continue;
+    digests.set(key, await writeSegments(handle, part.offset, part.segments, options));
   }
-  const named = name(layers);
-  for (const part of await archiveParts(named)) {
-    if (part.layer === undefined || !done.has(part.layer)) {
-      await writeSegments(handle, part.offset, part.segments, options);
-    }
+  const found = (plan: LayerPlan) => withDigest(plan, digests.get(segmentsKey(plan.segments)) ?? UNKNOWN);
+  const images = drafts.map(({ plans, name }) => name(plans.map(found)));
+  for (const { layer, offset, segments } of await archiveParts(images)) {
+    if (layer === undefined || !digests.has(layer)) await writeSegments(handle, offset, segments, options);
   }
-  return named.image;
+  return images;
 }
 
-async function archiveParts(named: NamedImage): Promise<Part[]> {
+function withDigest(plan: LayerPlan, digest: Digest): Layer {
+  return isDigested(plan) ? plan : digestedLayer(plan, digest);
+}
+
+async function archiveParts(images: readonly NamedImage[]): Promise<Part[]> {
+  const mtime = images[0]?.mtime ?? 0;
   const parts: Part[] = [];
   let offset = 0;
-  const add = (segments: readonly Segment[], layer?: LayerName) => {
+  const add = (segments: readonly Segment[], layer?: Digest) => {
     parts.push(layer === undefined ? { offset, segments } : { offset, segments, layer });
     offset += segmentsSize(segments);
   };
-  for (const entry of documentEntries(named)) add(await entrySegments(entry, named.mtime));
-  for (const layer of named.image.layers) {
-    const entry = blobEntry(layer.digest, layer.segments);
-    const [header, ...rest] = await entrySegments(entry, named.mtime);
-    const padding = rest.slice(layer.segments.length);
+  for (const entry of documentEntries(images)) add(await entrySegments(entry, mtime));
+  for (const [key, layer] of distinctLayers(images)) {
+    const [header, ...rest] = await entrySegments(blobEntry(layer.digest, layer.segments), mtime);
     add([header as Segment]);
-    add(layer.segments, layer.name);
-    add(padding);
+    add(layer.segments, key);
+    add(rest.slice(layer.segments.length));
   }
   add([Buffer.alloc(1024)]);
   return parts;
 }
 
-function documentEntries({ image, references, arch }: NamedImage): TarEntry[] {
+/** By what they are made of: digests are not always known. */
+function distinctLayers(images: readonly NamedImage[]): Map<Digest, Layer> {
+  const layers = images.flatMap(({ image }) => image.layers);
+  return new Map(layers.map((layer) => [segmentsKey(layer.segments), layer]));
+}
+
+function documentEntries(images: readonly NamedImage[]): TarEntry[] {
   return [
-    fileEntry('index.json', encode(indexDocument(image, references, arch))),
+    fileEntry('index.json', encode(indexDocument(images))),
     fileEntry('oci-layout', encode({ imageLayoutVersion: '1.0.0' })),
-    fileEntry('manifest.json', encode(dockerManifest(image, references))),
-    blobEntry(image.digest, [image.manifest]),
-    blobEntry(image.configDigest, [image.config]),
+    fileEntry('manifest.json', encode(images.map(dockerManifest))),
+    ...images.flatMap(({ image }) => [
+      blobEntry(image.digest, [image.manifest]),
+      blobEntry(image.configDigest, [image.config]),
+    ]),
   ];
 }
 
+export function indexDocument(images: readonly NamedImage[]): object {
+  return { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: images.map(describeManifest) };
+}
+
 /** `org.opencontainers.image.ref.name` is what OCI tools read, `io.containerd.image.name` containerd and Podman. */
-export function indexDocument(image: Image, references: readonly string[], arch: string): object {
-  const [reference] = references;
+function describeManifest({ image, references: [reference], arch }: NamedImage): object {
+  const names = reference !== undefined && {
+    annotations: {
+      'io.containerd.image.name': canonicalReference(reference),
+      'org.opencontainers.image.ref.name': reference,
+    },
+  };
   return {
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPES.index,
-    manifests: [
-      {
-        mediaType: MEDIA_TYPES.manifest,
-        digest: image.digest,
-        size: image.manifest.length,
-        ...(reference === undefined
-          ? {}
-          : {
-              annotations: {
-                'io.containerd.image.name': canonicalReference(reference),
-                'org.opencontainers.image.ref.name': reference,
-              },
-            }),
-        platform: { architecture: arch, os: 'linux' },
-      },
-    ],
+    mediaType: MEDIA_TYPES.manifest,
+    digest: image.digest,
+    size: image.manifest.length,
+    ...names,
+    platform: { architecture: arch, os: 'linux' },
   };
 }
 
 /** moby, image/spec/v1.2.md, "Combined Image JSON + Filesystem Changeset Format". */
-function dockerManifest(image: Image, references: readonly string[]): object {
-  return [
-    {
-      Config: blobPath(image.configDigest),
-      RepoTags: references,
-      Layers: image.layers.map((layer) => blobPath(layer.digest)),
-    },
-  ];
+function dockerManifest({ image, references }: NamedImage): object {
+  return {
+    Config: blobPath(image.configDigest),
+    RepoTags: references,
+    Layers: image.layers.map((layer) => blobPath(layer.digest)),
+  };
 }
 
 export function blobPath(digest: string): string {

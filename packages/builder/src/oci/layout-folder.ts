@@ -7,10 +7,10 @@ import { type StreamOptions, writeSegments } from './segments.ts';
 
 /** Writes an image as an OCI layout into an empty folder; a layer that is a file of the same file system is linked. */
 export async function writeLayoutFolder(folder: string, named: NamedImage, options: StreamOptions = {}): Promise<void> {
-  const { image, references, arch } = named;
+  const { image } = named;
   await mkdir(join(folder, 'blobs', 'sha256'), { recursive: true });
   await writeFile(join(folder, 'oci-layout'), encode({ imageLayoutVersion: '1.0.0' }));
-  await writeFile(join(folder, 'index.json'), encode(indexDocument(image, references, arch)));
+  await writeFile(join(folder, 'index.json'), encode(indexDocument([named])));
   await writeFile(join(folder, blobPath(image.digest)), image.manifest);
   await writeFile(join(folder, blobPath(image.configDigest)), image.config);
   for (const layer of image.layers) await writeLayer(join(folder, blobPath(layer.digest)), layer, options);

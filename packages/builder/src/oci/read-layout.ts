@@ -61,10 +61,10 @@ export async function openImage(origin: string, arch = 'amd64'): Promise<StoredI
   };
 }
 
-/** The manifest digest and reference that stand in an archive's first kilobytes; undefined when none of ours does. */
+/** What the first bytes of an archive say: its images' manifest digests and names. Undefined when it is none of ours. */
 export async function readArchiveHead(
   path: string,
-): Promise<{ digest: Digest; reference: string | undefined } | undefined> {
+): Promise<{ digest: Digest; reference: string | undefined }[] | undefined> {
   let handle: Awaited<ReturnType<typeof open>>;
   try {
     handle = await open(path, 'r');
@@ -72,11 +72,14 @@ export async function readArchiveHead(
     return undefined;
   }
   try {
-    const head = await readExactly(handle, 0, 8192);
-    const size = Number.parseInt(head.toString('latin1', 124, 135), 8);
-    if (!head.toString('latin1', 0, 11).startsWith('index.json\0') || !(size < head.length - 512)) return undefined;
-    const [only] = indexSchema.parse(JSON.parse(head.toString('utf8', 512, 512 + size))).manifests;
-    return only && { digest: only.digest, reference: only.annotations?.['org.opencontainers.image.ref.name'] };
+    const header = (await readExactly(handle, 0, 512)).toString('latin1');
+    const size = Number.parseInt(header.slice(124, 135), 8);
+    if (!header.startsWith('index.json\0') || !(size < LARGEST_DOCUMENT)) return undefined;
+    const index = indexSchema.parse(JSON.parse((await readExactly(handle, 512, size)).toString('utf8')));
+    return index.manifests.map(({ digest, annotations }) => ({
+      digest,
+      reference: annotations?.['org.opencontainers.image.ref.name'],
+    }));
   } catch {
     return undefined;
   } finally {

@@ -39,6 +39,12 @@ export function defaultReference(name: string): string {
   return parseReference(`virtainers/${path}:${/^\w/.test(tag) ? tag : 'latest'}`);
 }
 
+/** Puts what `usual` (`virtainers/debian:13`) has there for `{name}` and `{tag}`: `me/{name}:{tag}` -> `me/debian:13`. */
+export function fillReference(template: string, usual: string): string {
+  const [name = '', tag = ''] = usual.replace(/^virtainers\//, '').split(':');
+  return template.replaceAll('{name}', name).replaceAll('{tag}', tag);
+}
+
 /** `My Disk (2)` -> `my-disk-2`: lower case, single separators, none at the ends. */
 function sanitise(text: string): string {
   return text

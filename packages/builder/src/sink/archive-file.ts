@@ -1,31 +1,33 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { formatSize, VirtainersError, writeAtomically } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
-import { archiveSegments, type NamedImage, writeArchive } from '../oci/archive.ts';
-import { isDigested, type Layer, type LayerPlan } from '../oci/layer.ts';
+import { archiveSegments, type ImageDraft, type NamedImage, writeArchive } from '../oci/archive.ts';
+import { isDigested } from '../oci/layer.ts';
 import { readArchiveHead } from '../oci/read-layout.ts';
-import { segmentsSize } from '../oci/segments.ts';
+import { segmentsKey, segmentsSize } from '../oci/segments.ts';
 import type { SinkResult } from './sink.ts';
 
 /**
- * Writes the archive at `path`, whole or not at all; nothing is written where it holds that image already. Returns the
- * layers with their digests, which writing has found out where they were not known. OUTPUT_UNWRITABLE.
+ * Writes the archive at `path`, whole or not at all; nothing is written where it holds those images already. Returns the
+ * images with their digests, which writing has found out where they were not known. OUTPUT_UNWRITABLE.
  */
 export async function writeArchiveFile(
   ctx: BuildContext,
   path: string,
-  plans: readonly LayerPlan[],
-  name: (layers: readonly Layer[]) => NamedImage,
-): Promise<{ layers: readonly Layer[]; result: SinkResult }> {
+  drafts: readonly ImageDraft[],
+): Promise<{ images: readonly NamedImage[]; result: SinkResult }> {
   const target = resolve(path);
-  if (plans.every(isDigested) && (await holds(target, name(plans)))) {
-    return { layers: plans, result: { kind: 'file', target, written: false } };
+  const known = drafts.flatMap(({ plans, name }) => (plans.every(isDigested) ? [name(plans)] : []));
+  if (known.length === drafts.length && (await holds(target, known))) {
+    return { images: known, result: { kind: 'file', target, written: false } };
   }
-  const total = plans.reduce((sum, plan) => sum + plan.size, 0);
+  const layers = new Map(drafts.flatMap(({ plans }) => plans.map((plan) => [segmentsKey(plan.segments), plan.size])));
+  const total = [...layers.values()].reduce((sum, size) => sum + size, 0);
   ctx.onEvent({ type: 'start', step: 'archive', title: `writing ${path}` });
   let done = 0;
-  let layers: readonly Layer[] = [];
+  let images: readonly NamedImage[] = [];
   await guard(target, async () => {
     await mkdir(dirname(target), { recursive: true });
     await writeAtomically(target, async (handle) => {
@@ -33,18 +35,19 @@ export async function writeArchiveFile(
         done += count;
         ctx.onEvent({ type: 'progress', step: 'archive', done: Math.min(done, total), total });
       };
-      layers = (await writeArchive(handle, plans, name, { signal: ctx.signal, onBytes })).layers;
+      images = await writeArchive(handle, drafts, { signal: ctx.signal, onBytes });
     });
   });
   ctx.onEvent({ type: 'end', step: 'archive', note: formatSize(total), cached: false });
-  return { layers, result: { kind: 'file', target, written: true } };
+  return { images, result: { kind: 'file', target, written: true } };
 }
 
 /** By what its first entry says and its length: it was renamed into place whole. */
-async function holds(path: string, named: NamedImage): Promise<boolean> {
+async function holds(path: string, images: readonly NamedImage[]): Promise<boolean> {
   const head = await readArchiveHead(path);
-  if (head?.digest !== named.image.digest || head.reference !== named.references[0]) return false;
-  return (await stat(path)).size === segmentsSize(await archiveSegments(named));
+  const wanted = images.map(({ image, references }) => ({ digest: image.digest, reference: references[0] }));
+  if (!isDeepStrictEqual(head, wanted)) return false;
+  return (await stat(path)).size === segmentsSize(await archiveSegments(images));
 }
 
 const UNWRITABLE = 'EACCES EPERM ENOENT ENOSPC EROFS EDQUOT EISDIR ENOTDIR EEXIST EFBIG'.split(' ');

@@ -71,7 +71,7 @@ async function stream(ctx: BuildContext, engine: Engine, named: NamedImage): Pro
     ctx.onEvent({ type: 'progress', step: 'load', done: Math.min(done, total), total });
   };
   try {
-    const pieces = streamSegments(await archiveSegments(named), { signal: ctx.signal, onBytes });
+    const pieces = streamSegments(await archiveSegments([named]), { signal: ctx.signal, onBytes });
     await pour(pieces, child.stdin as Writable);
   } catch (error) {
     child.kill('SIGTERM');

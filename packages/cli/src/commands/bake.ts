@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
-import { type BakeResult, bake } from '@virtainers/builder';
-import { formatSize, VirtainersError } from '@virtainers/core';
+import { type BakeOutcome, type BakeResult, bakeAll } from '@virtainers/builder';
+import { describeError, formatSize, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
 import { loadCatalogue } from '../catalogue.ts';
-import type { Action } from '../context.ts';
+import type { Action, CliContext } from '../context.ts';
 import { checksum, engine, flag, parseOptions, size } from '../options.ts';
 
 const schema = z.object({
@@ -33,17 +33,60 @@ const schema = z.object({
   json: flag,
 });
 
-export const action: Action = async (cli, [source = ''], raw) => {
-  const { json, cacheDir, name, ...options } = parseOptions(schema, raw);
-  if (options.output === undefined && options.load === undefined && options.push === undefined) throw noSink(source);
+export const action: Action = async (cli, sources, raw) => {
+  const { json, cacheDir, name, output, load, runtime, insecure, lockDir, updateLock, ...each } = parseOptions(
+    schema,
+    raw,
+  );
+  if (output === undefined && load === undefined && each.push === undefined) throw noSink(sources);
+  if (sources.length > 1) checkOwn(each);
   const definitions = await loadCatalogue(cli);
-  const tags = name === undefined ? {} : { tags: [name.includes('/') ? name : `virtainers/${name}`] };
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const result = await bake(makeBuildContext(cli, cacheDir), { source, definitions, ...tags, ...given });
-  if (json) cli.print(JSON.stringify(result, null, 2));
-  else report(result, cli.log.info, cli.print);
-  return 0;
+  const tags = name === undefined ? undefined : [name.includes('/') ? name : `virtainers/${name}`];
+  const images = sources.map((source) => ({ source, tags, ...each }));
+  const common = { definitions, output, load, runtime, insecure, lockDir, updateLock };
+  const outcomes = await bakeAll(makeBuildContext(cli, cacheDir), { images, ...common });
+  if (json) cli.print(JSON.stringify(asJson(outcomes), null, 2));
+  else for (const outcome of outcomes) if ('result' in outcome) report(outcome.result, cli.log.info, cli.print);
+  return reportFailures(cli, outcomes);
 };
+
+/** ARGUMENTS_BAD for what can be true of one image only. */
+function checkOwn({ sha256, sha512 }: { sha256?: string | undefined; sha512?: string | undefined }): void {
+  const given = Object.entries({ sha256, sha512 }).flatMap(([option, value]) => (value === undefined ? [] : [option]));
+  if (given.length === 0) return;
+  throw new VirtainersError(
+    'ARGUMENTS_BAD',
+    `--${given.join(', --')}: is of one disk, and several images are asked for`,
+    {
+      hint: 'bake that one on its own',
+    },
+  );
+}
+
+/** The exit code of the first image that failed; a failure that they share is told once. */
+function reportFailures({ display }: CliContext, outcomes: readonly BakeOutcome[]): number {
+  const failed = outcomes.flatMap((outcome) => ('error' in outcome ? [outcome] : []));
+  if (outcomes.length === 1 && failed[0]) throw failed[0].error;
+  const reasons = new Set(failed.map(({ error }) => error));
+  for (const reason of reasons) {
+    const names = failed.filter(({ error }) => error === reason).map(({ source }) => source);
+    const [first = '', ...lines] = describeError(reason).lines;
+    for (const line of [`${names.join(', ')}: ${first}`, ...lines]) display.line(line);
+  }
+  return failed[0] ? describeError(failed[0].error).exitCode : 0;
+}
+
+/** One object for one image, else an array in the order of the words. */
+function asJson(outcomes: readonly BakeOutcome[]): unknown {
+  const all = outcomes.map((outcome) => ('result' in outcome ? outcome.result : failureAsJson(outcome)));
+  return all.length === 1 ? all[0] : all;
+}
+
+function failureAsJson({ source, error }: { source: string; error: unknown }): object {
+  if (!(error instanceof VirtainersError)) return { source, error: { message: String(error) } };
+  const { code, message, hint } = error;
+  return { source, error: { code, message, hint } };
+}
 
 /** A summary for people, then the digest: the last line, and the only one that scripts need. */
 function report(result: BakeResult, info: (line: string) => void, print: (line: string) => void): void {
@@ -56,12 +99,14 @@ function report(result: BakeResult, info: (line: string) => void, print: (line: 
   print(result.digest);
 }
 
-function noSink(source: string): VirtainersError {
+function noSink(sources: readonly string[]): VirtainersError {
+  const [what, which] = [sources.join(' '), sources.length > 1 ? 'images' : 'image'];
+  const push = sources.length > 1 ? 'registry.example/me/{name}:{tag}' : 'registry.example/me/image:1';
   const message = [
-    `where should the image of ${source} go? Give at least one of`,
-    `  --load docker|podman   into an engine here: virtainers bake ${source} --load docker`,
-    `  --output FILE          into an archive:     virtainers bake ${source} --output image.tar`,
-    `  --push REFERENCE       to a registry:       virtainers bake ${source} --push registry.example/me/image:1`,
+    `where should the ${which} of ${what} go? Give at least one of`,
+    `  --load docker|podman   into an engine here: virtainers bake ${what} --load docker`,
+    `  --output FILE          into an archive:     virtainers bake ${what} --output ${which}.tar`,
+    `  --push REFERENCE       to a registry:       virtainers bake ${what} --push ${push}`,
   ].join('\n');
   return new VirtainersError('ARGUMENTS_BAD', message);
 }

@@ -83,10 +83,10 @@ export const GROUPS: readonly GroupRow[] = [
 export const COMMANDS: readonly CommandRow[] = [
   {
     name: 'bake',
-    summary: 'turn a cloud image into a container image',
+    summary: 'turn cloud images into container images',
     arguments: [
       {
-        name: '<image>',
+        name: '<images...>',
         description:
           'a name of the catalogue, a disk image (qcow2, raw, vmdk, vhdx, vdi; also .xz, .gz, .zst, .bz2), or its http(s) URL',
         complete: 'catalogue',
@@ -95,13 +95,17 @@ export const COMMANDS: readonly CommandRow[] = [
     options: [
       {
         flags: '-o, --output <file>',
-        description: 'write an archive for docker load, podman load and skopeo',
+        description:
+          'write an archive for docker load, podman load and skopeo; several images: one archive if it ends in .tar, else a folder',
         complete: 'file',
       },
       { flags: '--load <engine>', description: 'put the image into docker or podman', complete: ENGINES },
       { flags: '--push <reference>', description: 'send the image to a registry; its digest stays as printed' },
       insecure,
-      { flags: '--name <name>', description: 'name of the image; otherwise virtainers/NAME' },
+      {
+        flags: '--name <name>',
+        description: 'name of the image; otherwise virtainers/{name}:{tag}, which --push understands too',
+      },
       { flags: '--sha256 <hex>', description: 'what the disk image must hash to, as it was published' },
       { flags: '--sha512 <hex>', description: 'likewise' },
       { flags: '--allow-unverified', description: 'bake a URL without a checksum' },
@@ -135,6 +139,10 @@ export const COMMANDS: readonly CommandRow[] = [
       {
         command: 'virtainers bake debian:12-packages -o debian-12.tar',
         meaning: 'write an archive; no engine is needed',
+      },
+      {
+        command: 'virtainers bake debian:13-packages debian:12-packages -o both.tar',
+        meaning: 'several over one runtime root, which is made, written and loaded once',
       },
       {
         command: 'virtainers bake ./disk.qcow2 --user admin --name team/box:1 --load podman',

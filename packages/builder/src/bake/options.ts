@@ -1,0 +1,64 @@
+import type { Digest, Machine } from '@virtainers/core';
+import type { DiskOptions } from '../bake-disk.ts';
+import type { ImageDefinition } from '../definition/schema.ts';
+import type { LayerName } from '../oci/layer.ts';
+import type { LockOptions } from '../root/locked-packages.ts';
+import type { Engine } from '../sink/engine.ts';
+import type { SinkResult } from '../sink/sink.ts';
+
+/** What one image shall be. */
+export interface ImageOptions extends DiskOptions {
+  /** A catalogue name, a path, or an http(s) URL. */
+  readonly source: string;
+  /**
+   * References of the image; the first is its name. Default: `virtainers/<name>`. In each, and in `push`, `{name}` and
+   * `{tag}` stand for what the default would have there.
+   */
+  readonly tags?: readonly string[] | undefined;
+  /** The registry's reference that it is sent to. */
+  readonly push?: string | undefined;
+  /** What the guest is, where no definition says it or another one is wanted. */
+  readonly user?: string | undefined;
+  readonly osinfo?: string | undefined;
+  readonly firmware?: Machine['firmware'] | undefined;
+  readonly ports?: readonly number[] | undefined;
+}
+
+/** What all images of a call have in common. */
+export interface CommonOptions extends LockOptions {
+  readonly definitions: readonly ImageDefinition[];
+  /** A published virtainer (reference, archive or layout folder) whose runtime root is taken. */
+  readonly runtime?: string | undefined;
+  /** One image: the archive. Several: one archive of all where it ends in `.tar`, else a folder of one archive each. */
+  readonly output?: string | undefined;
+  readonly load?: Engine | undefined;
+  /** Plain http, or a certificate that nobody vouches for. */
+  readonly insecure?: boolean | undefined;
+  /** How many disks are made at once; as many as there are processors, and no more than 4, unless given. */
+  readonly concurrency?: number | undefined;
+}
+
+export interface BakeOptions extends ImageOptions, CommonOptions {}
+
+export interface BakeAllOptions extends CommonOptions {
+  readonly images: readonly ImageOptions[];
+}
+
+export interface BakeResult {
+  /** `debian:13-packages`, or the file's name without its ending. */
+  readonly name: string;
+  readonly reference: string;
+  /** Of the manifest. */
+  readonly digest: Digest;
+  /** Manifest, config and layers, in bytes. */
+  readonly size: number;
+  readonly layers: readonly { name: LayerName; mediaType: string; digest: Digest; diffID: Digest; size: number }[];
+  /** Nothing was made or written. */
+  readonly cached: boolean;
+  readonly sinks: readonly SinkResult[];
+}
+
+/** What became of one image of several. */
+export type BakeOutcome =
+  | { readonly source: string; readonly result: BakeResult }
+  | { readonly source: string; readonly error: unknown };

@@ -1,0 +1,101 @@
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { VirtainersError } from '@virtainers/core';
+import { checkDiskOptions, resolveSubject, type Subject } from '../bake-disk.ts';
+import type { BuildContext } from '../context.ts';
+import type { ImageDefinition } from '../definition/schema.ts';
+import { defaultReference, fillReference, parseReference } from '../oci/reference.ts';
+import type { BakeAllOptions, CommonOptions, ImageOptions } from './options.ts';
+
+/** An image before anything is made: what it is made from, what it is called, where it goes. */
+export interface ImagePlan {
+  readonly source: string;
+  readonly subject: Subject;
+  /** `debian:13-packages`, or the file's name without its ending. */
+  readonly name: string;
+  readonly references: readonly string[];
+  readonly push: string | undefined;
+  readonly options: ImageOptions;
+}
+
+/** Where archives go: every image its own, or one with all of them. */
+export type OutputPlan =
+  | { readonly kind: 'each'; readonly path: (plan: ImagePlan) => string }
+  | { readonly kind: 'all'; readonly path: () => string };
+
+/** Every image of a call; all that is wrong with what was asked is said at once. IMAGE_UNKNOWN, ARGUMENTS_BAD. */
+export async function planImages(ctx: BuildContext, { images, definitions }: BakeAllOptions): Promise<ImagePlan[]> {
+  const planned = await Promise.allSettled(images.map((options) => planImage(ctx, options, definitions)));
+  const problems = planned.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+  if (problems.length > 0) throw together(problems);
+  const plans = planned.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  for (const what of ['references', 'push'] as const) checkDistinct(plans, what);
+  return plans;
+}
+
+/** A folder, unless one image is asked for or the name says that it is an archive. */
+export async function planOutput(
+  { output }: CommonOptions,
+  plans: readonly ImagePlan[],
+): Promise<OutputPlan | undefined> {
+  if (output === undefined) return undefined;
+  if (plans.length === 1) return { kind: 'each', path: () => output };
+  const isFolder = (await stat(output).catch(() => undefined))?.isDirectory() ?? false;
+  if (output.endsWith('.tar') && !isFolder) return { kind: 'all', path: () => output };
+  const fileName = (plan: ImagePlan) => `${(plan.references[0] ?? '').replace(/^virtainers\//, '')}.tar`;
+  return { kind: 'each', path: (plan) => join(resolve(output), fileName(plan).replaceAll(/[/:]/g, '-')) };
+}
+
+async function planImage(
+  ctx: BuildContext,
+  options: ImageOptions,
+  definitions: readonly ImageDefinition[],
+): Promise<ImagePlan> {
+  const { source } = options;
+  const subject = await resolveSubject(source, definitions);
+  checkDiskOptions(subject, options);
+  if (subject.kind === 'definition') checkDefinition(ctx, subject.definition);
+  const name = subject.kind === 'definition' ? subject.definition.name : subject.stem;
+  const usual = defaultReference(name);
+  const reference = (text: string) => parseReference(fillReference(text, usual));
+  const references = (options.tags ?? [usual]).map(reference);
+  const push = options.push === undefined ? undefined : reference(options.push);
+  return { source, subject, name, references, push, options };
+}
+
+/** CAPABILITY_MISSING for a guest that this version cannot boot; a warning for a release that gets no more fixes. */
+function checkDefinition({ log }: BuildContext, { name, firmware, endOfLife }: ImageDefinition): void {
+  if (!firmware.includes('bios')) {
+    throw new VirtainersError('CAPABILITY_MISSING', `${name} boots with UEFI only, which images do not bring yet`);
+  }
+  if (endOfLife !== undefined && endOfLife < new Date().toISOString().slice(0, 10)) {
+    log.warn(`${name} has had no security fixes since ${endOfLife}: \`virtainers catalog\` lists what has`);
+  }
+}
+
+function together(problems: readonly unknown[]): unknown {
+  const [first, ...others] = problems;
+  const known = problems.filter((problem) => problem instanceof VirtainersError);
+  if (others.length === 0 || known.length < problems.length) return first;
+  const hints = [...new Set(known.flatMap(({ hint }) => hint ?? []))].join('; ');
+  const message = known.map((problem) => problem.message).join('\n');
+  return new VirtainersError((known[0] as VirtainersError).code, message, { hint: hints || undefined });
+}
+
+/** The later image would take the name of the earlier one. */
+function checkDistinct(plans: readonly ImagePlan[], what: 'references' | 'push'): void {
+  const owners = new Map<string, ImagePlan>();
+  for (const plan of plans) {
+    for (const reference of [plan[what] ?? []].flat()) {
+      const other = owners.get(reference);
+      if (other && other !== plan) throw sameName(reference, other, plan);
+      owners.set(reference, plan);
+    }
+  }
+}
+
+function sameName(reference: string, first: ImagePlan, second: ImagePlan): VirtainersError {
+  return new VirtainersError('ARGUMENTS_BAD', `${first.source} and ${second.source} would both be ${reference}`, {
+    hint: 'bake them one at a time, or put {name} or {tag} into the reference',
+  });
+}
