@@ -4,6 +4,7 @@ import { rememberBake } from './bake/digests.ts';
 import { type Made, makeAll } from './bake/make.ts';
 import type { BakeAllOptions, BakeOptions, BakeOutcome, BakeResult } from './bake/options.ts';
 import { type ImagePlan, planImages, planOutput } from './bake/plan.ts';
+import { usingCache } from './cache-lock.ts';
 import type { BuildContext } from './context.ts';
 import { imageSize } from './oci/image.ts';
 import { checkEpoch } from './oci/tar.ts';
@@ -21,7 +22,11 @@ export async function bake(ctx: BuildContext, options: BakeOptions): Promise<Bak
  * the other, so that what they share is there already. An image that fails costs the others nothing: its outcome has the
  * error. Throws for what concerns all: a name that nobody knows, the runtime root, an archive of all images.
  */
-export async function bakeAll(ctx: BuildContext, options: BakeAllOptions): Promise<BakeOutcome[]> {
+export function bakeAll(ctx: BuildContext, options: BakeAllOptions): Promise<BakeOutcome[]> {
+  return usingCache(ctx, () => bakeImages(ctx, options));
+}
+
+async function bakeImages(ctx: BuildContext, options: BakeAllOptions): Promise<BakeOutcome[]> {
   checkEpoch(ctx.sourceDateEpoch);
   const plans = await planImages(ctx, options);
   const output = await planOutput(options, plans);

@@ -12,6 +12,7 @@ import { type OriginFile, openOrigin } from './source/origin-file.ts';
 import { verifyDetached } from './source/signature.ts';
 import { mismatch, parseSums, type Sums } from './source/sums.ts';
 import { type Place, type Recipe, resolveAt, type VendorFile } from './source/vendor.ts';
+import { withCacheFolder } from './work-folder.ts';
 
 /** What another server, or the same one a moment later, may have right. */
 const PASSING = ['SOURCE_UNAVAILABLE', 'DIGEST_MISMATCH', 'SIGNATURE_BAD'];
@@ -118,7 +119,9 @@ async function checkImageSignature(ctx: BuildContext, file: VendorFile, opened: 
   const { bytes, key } = file.imageSignature;
   const about = { digest: opened.digest, fingerprints: key.fingerprints };
   if (await readRecord(ctx, 'signed', about, z.object({}))) return;
-  await verifyDetached(ctx, key, bytes, { path: await opened.open() }, file.origin.label);
+  await withCacheFolder(ctx, 'tmp', 'signed', async (folder) =>
+    verifyDetached(ctx, key, bytes, { path: await opened.open(folder) }, file.origin.label),
+  );
   await writeRecord(ctx, 'signed', about, {});
 }
 

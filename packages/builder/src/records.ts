@@ -28,8 +28,11 @@ export async function writeRecord(
   value: object,
 ): Promise<void> {
   const path = recordPath(ctx, kind, key);
+  const text = JSON.stringify(value);
+  // What is known already costs no write, and so a cache that cannot be written may be used.
+  if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return;
   await mkdir(dirname(path), { recursive: true });
-  await writeFileAtomically(path, JSON.stringify(value));
+  await writeFileAtomically(path, text);
 }
 
 function recordPath(ctx: Pick<BuildContext, 'cacheDir'>, kind: RecordKind, key: object | string): string {

@@ -70,13 +70,14 @@ async function withFolder<T>(parent: string, label: string, use: (folder: string
   }
 }
 
-function parseMark(name: string): Owner | undefined {
+/** Whose a folder is, by its name. */
+export function parseMark(name: string): Owner | undefined {
   const [, host, pid, start] = /\.bake-([0-9a-f]{12})-(\d+)-(\d+)\.\w{6}$/.exec(name) ?? [];
   return host === undefined ? undefined : { host, pid: Number(pid), start: Number(start) };
 }
 
 /** On another host, which a shared cache may have, a process cannot be looked for: a day is longer than any bake. */
-async function isAbandoned(path: string, owner: Owner, host: string | undefined): Promise<boolean> {
+export async function isAbandoned(path: string, owner: Owner, host: string | undefined): Promise<boolean> {
   const { uid, mtimeMs } = await lstat(path);
   // TMPDIR is everyone's: what others put there under such a name is not followed.
   if (uid !== (await stat('/proc/self')).uid) return false;

@@ -6,6 +6,7 @@ export * from './digest.ts';
 export * from './disk-header.ts';
 export * from './errors.ts';
 export * from './exec.ts';
+export * from './file-lock.ts';
 export * from './files.ts';
 export * from './format-version.ts';
 export * from './health.ts';

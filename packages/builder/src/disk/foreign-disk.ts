@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { chmod, copyFile, link, rename, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { type Digest, digestFile, formatSize, isDigest, readQcow2Header } from '@virtainers/core';
 import { z } from 'zod';
 import type { BuildContext } from '../context.ts';
@@ -74,7 +74,7 @@ export async function prepareForeignDisk(
   await origin.discard();
   const note = `${formatSize(result.size)}, ${formatSize(result.virtualSize)} to the guest`;
   ctx.onEvent({ type: 'end', step: 'disk', note, cached: made.cached });
-  const path = result.inPlace ? await origin.open() : join(made.folder, 'disk.qcow2');
+  const path = result.inPlace ? await origin.open(made.folder) : join(made.folder, 'disk.qcow2');
   return { path, ...result, convertedBy: result.convertedBy, cached: made.cached };
 }
 
@@ -85,16 +85,17 @@ async function makeDisk(
   options: ForeignDiskOptions,
   folder: string,
 ): Promise<Result> {
-  const source = await origin.open();
+  const source = await origin.open(folder);
   const plain = await unpack(ctx, source, folder, options);
   const facts = await inspectDisk(plain, options.maxVirtualSize, options.name);
   await verifyDisk(qemu, plain, facts, options.name, ctx.signal);
   const size = options.size ?? Math.max(facts.virtualSize, options.minSize ?? 0);
   const grow = size !== facts.virtualSize;
-  if (facts.format === 'qcow2' && !grow) return keep(origin, plain, folder, facts);
+  if (facts.format === 'qcow2' && !grow) return keep(origin, source, plain, folder, facts);
   const disk = join(folder, 'disk.qcow2');
   await write(ctx, qemu, plain, facts, disk, source);
   if (plain !== source) await rm(plain);
+  if (!origin.own) await rm(source);
   const written = Number((await readQcow2Header(disk))?.virtualSize ?? 0);
   // A raw disk of odd length was rounded up to whole sectors.
   if (grow) await growDisk(qemu, disk, written, size);
@@ -128,15 +129,22 @@ function checkHead(head: Buffer, options: ForeignDiskOptions): void {
   detectFormat(head, name);
 }
 
-async function keep(origin: OriginFile, plain: string, folder: string, facts: DiskFacts): Promise<Result> {
+async function keep(
+  origin: OriginFile,
+  source: string,
+  plain: string,
+  folder: string,
+  facts: DiskFacts,
+): Promise<Result> {
   const { virtualSize } = facts;
-  if (origin.own && plain === (await origin.open())) {
+  const fetched = plain === source;
+  if (origin.own && fetched) {
     const { size } = await stat(plain);
     return { sha256: origin.digest, size, virtualSize, inPlace: true };
   }
   const disk = join(folder, 'disk.qcow2');
-  const fetched = basename(plain) !== 'unpacked';
-  await (fetched ? link(plain, disk) : rename(plain, disk));
+  await rename(plain, disk);
+  if (!fetched && !origin.own) await rm(source);
   await chmod(disk, 0o644);
   return describe(disk, virtualSize, { inPlace: false, ...(fetched ? { sha256: origin.digest } : {}) });
 }

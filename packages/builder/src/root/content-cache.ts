@@ -1,6 +1,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Digest, digestBytes } from '@virtainers/core';
+import { oneAtATime } from '../cache-lock.ts';
 import type { BuildContext } from '../context.ts';
 import { type Workshop, withCacheFolder } from '../work-folder.ts';
 
@@ -9,9 +10,17 @@ export function cacheKey(inputs: object): Digest {
   return digestBytes(JSON.stringify(inputs));
 }
 
+const MAKES: Readonly<Record<Workshop, string>> = {
+  disks: 'makes the same disk',
+  roots: 'makes the same runtime root',
+  tools: 'makes the same tools',
+  tmp: 'does the same',
+};
+
 /**
- * The folder of `key`, made once: `make` fills an empty one and says what stands in result.json; then it gets its
- * name in one rename, so that a folder that is there is whole. Its second reader reads result.json and nothing else.
+ * The folder of `key`, made once, however many bakes ask for it: `make` fills an empty one and says what stands in
+ * result.json; then it gets its name in one rename, so that a folder that is there is whole. Its second reader reads
+ * result.json and nothing else.
  */
 export async function cachedFolder<T extends object>(
   ctx: BuildContext,
@@ -22,7 +31,19 @@ export async function cachedFolder<T extends object>(
   const folder = join(ctx.cacheDir, kind, key.slice(7));
   const known = await readResult<T>(folder);
   if (known) return { folder, result: known, cached: true };
-  return withCacheFolder(ctx, kind, key.slice(7), async (temp) => {
+  return oneAtATime(ctx, `${kind}-${key.slice(7)}`, MAKES[kind], async () => {
+    const made = await readResult<T>(folder);
+    return made ? { folder, result: made, cached: true } : fillFolder(ctx, kind, folder, make);
+  });
+}
+
+function fillFolder<T extends object>(
+  ctx: BuildContext,
+  kind: Workshop,
+  folder: string,
+  make: (folder: string) => Promise<T>,
+): Promise<{ folder: string; result: T; cached: boolean }> {
+  return withCacheFolder(ctx, kind, basename(folder), async (temp) => {
     const result = await make(temp);
     await writeFile(join(temp, 'result.json'), JSON.stringify(result));
     await rename(temp, folder).catch(async (error: NodeJS.ErrnoException) => {

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { spawn } from '../../../../test/helpers/process.ts';
+import { processOf } from '../owner.ts';
+import { markOf } from '../work-folder.ts';
 import { type DownloadRequest, download } from './download.ts';
 import { claimPart } from './part.ts';
 
@@ -173,12 +176,16 @@ test('an interruption keeps what came', async () => {
   expect((await readFile(join(folder, part, 'data'))).length).toBeGreaterThan(0);
 });
 
-test('of two processes one gets a part; one that is long abandoned is taken over', async () => {
-  const first = await claimPart(folder, 'key');
-  const second = await claimPart(folder, 'key');
-  expect(second.folder).not.toBe(first.folder);
-  await utimes(first.data, 0, 0);
-  const third = await claimPart(folder, 'key');
+test('of two downloads one gets a part; that of a killed process is taken over, and one part is left', async () => {
+  const child = spawn('cat', [], { stdin: 'pipe' });
+  const theirs = await processOf(child.pid ?? 0);
+  for (const end of ['aaaaaa', 'bbbbbb']) {
+    await mkdir(join(folder, `key.${markOf(theirs)}.${end}`));
+    await writeFile(join(folder, `key.${markOf(theirs)}.${end}`, 'data'), 'what came');
+  }
+  expect(await readFile((await claimPart(folder, 'key')).data, 'utf8')).toBe('');
+  child.kill('SIGKILL');
+  await child.exited;
+  expect(await readFile((await claimPart(folder, 'key')).data, 'utf8')).toBe('what came');
   expect((await readdir(folder)).length).toBe(2);
-  expect(third.folder).not.toBe(second.folder);
 });

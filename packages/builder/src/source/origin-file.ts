@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { realpath, rm, stat } from 'node:fs/promises';
+import { link, realpath, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Digest, isDigest, VirtainersError } from '@virtainers/core';
+import { type Digest, digestBytes, isDigest, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
+import { oneAtATime } from '../cache-lock.ts';
 import type { BuildContext } from '../context.ts';
 import { readRecord, writeRecord } from '../records.ts';
 import { wayOf } from './door.ts';
@@ -16,8 +17,8 @@ export interface OriginFile {
   readonly digest: Digest;
   /** The user's own file, which is never changed or removed. */
   readonly own: boolean;
-  /** The file, in place. */
-  open(): Promise<string>;
+  /** The file: a user's own in place, any other as a link in `folder`, which the bake works in. */
+  open(folder: string): Promise<string>;
   /** Removes a fetched file that is no longer needed. */
   discard(): Promise<void>;
 }
@@ -111,7 +112,22 @@ async function openUrl(
   }
   const digest = await knownDigest(ctx, options.sums);
   if (digest) return lazyFile(ctx, origin, options, digest);
-  return fetchFile(ctx, origin, options);
+  const key = digestBytes(origin.url.href + JSON.stringify(options.sums)).slice(7);
+  return oneAtATime(ctx, `download-${key}`, `fetches ${origin.label}`, async () => {
+    const meanwhile = await knownDigest(ctx, options.sums);
+    return lazyFile(ctx, origin, options, meanwhile ?? (await fetchFile(ctx, origin, options)));
+  });
+}
+
+async function tryLink(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return true;
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return false;
+  }
 }
 
 /** The SHA-256 behind the sums that were given; a SHA-512 alone is known once such a file has been here. */
@@ -128,18 +144,19 @@ function lazyFile(
   digest: Digest,
 ): OriginFile {
   const path = join(downloads(ctx), `${digest.slice(7)}.file`);
-  const open = async () => {
-    const here = await stat(path).catch(() => undefined);
-    return here ? path : (await fetchFile(ctx, origin, options)).open();
+  const sums = { ...options.sums, sha256: digest.slice(7) };
+  const open = async (folder: string) => {
+    const own = join(folder, 'source');
+    // Another bake may discard the file at any time: what has a second name stays.
+    await oneAtATime(ctx, `download-${digest.slice(7)}`, `fetches ${origin.label}`, async () => {
+      while (!(await tryLink(path, own))) await fetchFile(ctx, origin, { ...options, sums });
+    });
+    return own;
   };
   return { digest, own: false, open, discard: () => rm(path, { force: true }) };
 }
 
-async function fetchFile(
-  ctx: BuildContext,
-  origin: Origin & { kind: 'url' },
-  options: OriginOptions,
-): Promise<OriginFile> {
+async function fetchFile(ctx: BuildContext, origin: Origin & { kind: 'url' }, options: OriginOptions): Promise<Digest> {
   const { url, label } = origin;
   const known = hasSums(options.sums) ? undefined : await readRecord(ctx, 'url', url.href, urlRecord);
   ctx.onEvent({ type: 'start', step: 'fetch', title: `fetching ${label}` });
@@ -158,7 +175,7 @@ async function fetchFile(
   if (fetched && options.sums.sha512) await writeRecord(ctx, 'sum', `sha512:${options.sums.sha512}`, { digest });
   if (fetched && !hasSums(options.sums)) await writeRecord(ctx, 'url', url.href, { digest, ...fetched.version });
   ctx.onEvent({ type: 'end', step: 'fetch', note: digest, cached: fetched === undefined });
-  return lazyFile(ctx, origin, { ...options, sums: { sha256: digest.slice(7) } }, digest);
+  return digest;
 }
 
 function downloads(ctx: BuildContext): string {

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { thisHost, thisProcess } from '../owner.ts';
+import { isAbandoned, markOf, parseMark } from '../work-folder.ts';
 
 /** A download under way: `data` and what the server called the version it is of. One process has it at a time. */
 export interface Part {
@@ -8,17 +10,16 @@ export interface Part {
   readonly data: string;
 }
 
-/** A part whose data nobody has touched for so long belongs to a process that is gone. */
-const ABANDONED_MS = 5 * 60_000;
-
 /**
- * Takes over what an earlier try for `key` has left under `parent`, or begins an empty part. A part is claimed by renaming
- * its folder, which one of two processes at most can do.
+ * Takes over what an earlier try for `key` has left under `parent`, orderly or killed, or begins an empty part. A part is
+ * claimed by renaming its folder, which one of two processes at most can do.
  */
 export async function claimPart(parent: string, key: string): Promise<Part> {
   await mkdir(parent, { recursive: true });
-  const folder = join(parent, `${key}.${randomBytes(6).toString('hex')}`);
-  const claimed = (await tryRename(join(parent, key), folder)) || (await claimAbandoned(parent, key, folder));
+  // Without /proc a part is its own, and left to prune when its process is killed.
+  const owner = await thisProcess().catch(() => ({ host: randomBytes(6).toString('hex'), pid: 0, start: 0 }));
+  const folder = join(parent, `${key}.${markOf(owner)}.${randomBytes(3).toString('hex')}`);
+  const claimed = await claimLeft(parent, key, folder);
   if (!claimed) await mkdir(folder);
   const data = join(folder, 'data');
   await writeFile(data, '', { flag: 'a' });
@@ -27,7 +28,7 @@ export async function claimPart(parent: string, key: string): Promise<Part> {
 
 /** Leaves the part for the next try. */
 export async function releasePart(part: Part): Promise<void> {
-  const free = join(dirname(part.folder), basename(part.folder).replace(/\.[0-9a-f]+$/, ''));
+  const free = join(dirname(part.folder), basename(part.folder).split('.', 1)[0] ?? '');
   if (!(await tryRename(part.folder, free))) await dropPart(part);
 }
 
@@ -45,14 +46,18 @@ export async function writeValidator(part: Part, validator: string | undefined):
   await (validator === undefined ? rm(path, { force: true }) : writeFile(path, validator));
 }
 
-async function claimAbandoned(parent: string, key: string, folder: string): Promise<boolean> {
+/** One of the parts that nobody works on; the others are of no use then. */
+async function claimLeft(parent: string, key: string, folder: string): Promise<boolean> {
+  const host = await thisHost().catch(() => undefined);
+  let claimed = false;
   for (const name of await readdir(parent)) {
-    if (!name.startsWith(`${key}.`)) continue;
-    const stats = await stat(join(parent, name, 'data')).catch(() => undefined);
-    const old = stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_MS;
-    if (old && (await tryRename(join(parent, name), folder))) return true;
+    const path = join(parent, name);
+    const owner = name.startsWith(`${key}.`) ? parseMark(name) : undefined;
+    const free = owner ? await isAbandoned(path, owner, host).catch(() => false) : name === key;
+    if (free && claimed) await rm(path, { recursive: true, force: true });
+    else if (free) claimed = await tryRename(path, folder);
   }
-  return false;
+  return claimed;
 }
 
 async function tryRename(from: string, to: string): Promise<boolean> {

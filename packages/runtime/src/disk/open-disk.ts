@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type ChainLink,
-  type DataLock,
   type DataPaths,
   type Digest,
   type DiskFile,
   dataPaths,
   type Exec,
+  type FileLock,
   type Log,
   lockFile,
   macAt,
@@ -88,7 +88,7 @@ export async function openDisk(exec: Exec, spawn: Spawn, options: OpenDiskOption
   }
 }
 
-async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths, lock: DataLock): Promise<OpenDisk> {
+async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths, lock: FileLock): Promise<OpenDisk> {
   const sidecar = await readSidecar(paths.sidecar);
   const header = await readOverlay(paths.overlay);
   const chain = await readImageChain(exec, options.base, sidecar, options);
@@ -151,7 +151,7 @@ function describe(
   plan: OverlayPlan,
   backing: readonly DiskFile[],
   sidecar: Sidecar,
-  lock: DataLock,
+  lock: FileLock,
   paths: DataPaths,
   options: OpenDiskOptions,
 ): OpenDisk {

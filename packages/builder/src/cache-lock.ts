@@ -1,0 +1,53 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type FileLock, type FileLockOptions, takeFileLock } from '@virtainers/core';
+import type { BuildContext } from './context.ts';
+
+type Holder = Pick<BuildContext, 'cacheDir' | 'spawn' | 'log' | 'signal'>;
+
+/** Where the locks lie: empty files, which stay. Whoever has IN_USE to himself may remove the others. */
+export const LOCK_FOLDER = 'busy';
+const IN_USE = 'in-use';
+
+/** While bakes `use` the cache, nothing of it is removed. */
+export function usingCache<T>(ctx: Holder, use: () => Promise<T>): Promise<T> {
+  return holding(ctx, IN_USE, { shared: true }, 'the cache is being pruned', use);
+}
+
+/**
+ * One at a time for each `key`, of all processes with this cache: the others wait, saying that another bake `does` it, and find
+ * it done. Where there are no locks all do it, which costs time and nothing else.
+ */
+export function oneAtATime<T>(ctx: Holder, key: string, does: string, use: () => Promise<T>): Promise<T> {
+  return holding(ctx, key, {}, `another bake ${does}`, use);
+}
+
+async function holding<T>(
+  ctx: Holder,
+  name: string,
+  options: FileLockOptions,
+  why: string,
+  use: () => Promise<T>,
+): Promise<T> {
+  const lock = await take(ctx, name, options, why);
+  try {
+    return await use();
+  } finally {
+    await lock?.release();
+  }
+}
+
+async function take(ctx: Holder, name: string, options: FileLockOptions, why: string): Promise<FileLock | undefined> {
+  const folder = join(ctx.cacheDir, LOCK_FOLDER);
+  const path = join(folder, name);
+  const { signal } = ctx;
+  await mkdir(folder, { recursive: true });
+  let lock = await takeFileLock(ctx.spawn, path, { ...options, signal });
+  if ('reason' in lock && lock.reason === 'busy') {
+    ctx.log.info(`${why}: waiting for its end`);
+    lock = await takeFileLock(ctx.spawn, path, { ...options, signal, wait: true });
+  }
+  if (!('reason' in lock)) return lock;
+  ctx.log.debug(`no lock on ${path}: ${lock.message}`);
+  return undefined;
+}
