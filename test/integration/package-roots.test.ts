@@ -17,6 +17,7 @@ const SELECTION: PackageSelection = {
   name: 'small',
   mirror: 'http://deb.debian.org',
   suite: 'trixie',
+  arch: 'amd64',
   packages: ['base-files', 'tini'],
   without: ['mawk'],
   bootable: false,
@@ -88,7 +89,7 @@ async function rootDigest(where: BuildContext, name: string): Promise<string> {
   const debs = await fetchDebs(ctx, await lockedPackages(ctx, SELECTION), SELECTION.mirror, 'small');
   const output = join(folder, name);
   const include = debs.map((deb) => deb.name);
-  await bootstrap(where, { debs, suite: SELECTION.suite, variant: 'extract', include, output });
+  await bootstrap(where, { debs, suite: SELECTION.suite, arch: SELECTION.arch, variant: 'extract', include, output });
   const target = join(folder, `canonical-${name}`);
   const drop = (path: string) => /^(etc\/(hostname|resolv\.conf|apt)|var\/(cache|lib)\/apt)(\/|$)/.test(path);
   const rules = { drop, files: [], mtime: where.sourceDateEpoch, plain: true };

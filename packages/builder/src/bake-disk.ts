@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { VirtainersError } from '@virtainers/core';
+import { type Architecture, VirtainersError } from '@virtainers/core';
 import { bakeCloudDisk } from './cloud-disk.ts';
 import type { BuildContext } from './context.ts';
 import { findDefinition } from './definition/load.ts';
@@ -61,6 +61,7 @@ export function checkDiskOptions(subject: Subject, options: DiskOptions): void {
 export async function bakeDisk(
   ctx: BuildContext,
   subject: Subject,
+  arch: Architecture,
   needs: { tools: () => Promise<ToolRoot>; qemu: () => Promise<QemuTool>; locks: LockOptions },
   options: DiskOptions,
 ): Promise<BakedDisk> {
@@ -68,8 +69,8 @@ export async function bakeDisk(
   const { definition } = subject;
   const none = { sourceDigest: undefined, convertedBy: undefined };
   if (definition.kind === 'generic') return { disk: undefined, ...none };
-  if (definition.kind === 'cloud') return bakeCloudDisk(ctx, definition, await needs.qemu(), options);
-  const disk = await makePackageDisk(ctx, definition, await needs.tools(), needs.locks);
+  if (definition.kind === 'cloud') return bakeCloudDisk(ctx, { definition, arch }, await needs.qemu(), options);
+  const disk = await makePackageDisk(ctx, { definition, arch }, await needs.tools(), needs.locks);
   const { size } = options;
   return { disk: size === undefined ? disk : await growPackageDisk(ctx, disk, await needs.qemu(), size), ...none };
 }

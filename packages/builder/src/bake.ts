@@ -72,7 +72,7 @@ async function finish(made: Made, archived: Delivered, options: BakeAllOptions):
   const { ctx, plan } = made;
   const { named, sinks } = await sendImage(ctx, archived, plan, options);
   const { image } = named;
-  await rememberBake(ctx, plan.name, image.digest);
+  await rememberBake(ctx, plan.name, plan.arch, image.digest);
   return {
     name: plan.name,
     reference: plan.references[0] ?? '',

@@ -1,8 +1,8 @@
-import type { Digest } from '@virtainers/core';
+import { ARCHITECTURES, type Architecture, type Digest } from '@virtainers/core';
 import { lastBaked } from './bake/digests.ts';
 import { lastResolved } from './cloud-disk.ts';
 import type { BuildContext } from './context.ts';
-import { ARCHITECTURES, type Architecture, trustIn } from './definition/cloud.ts';
+import { trustIn } from './definition/cloud.ts';
 import type { ImageDefinition } from './definition/schema.ts';
 import type { Trust } from './source/vendor.ts';
 
@@ -62,7 +62,7 @@ export async function listCatalogue(
 }
 
 function architecturesOf(definition: ImageDefinition): Architecture[] {
-  if (definition.kind !== 'cloud') return ['amd64'];
+  if (definition.kind === 'generic') return [...ARCHITECTURES];
   return ARCHITECTURES.filter((arch) => definition.architectures[arch] !== undefined);
 }
 

@@ -1,7 +1,8 @@
-import { VirtainersError } from '@virtainers/core';
+import { type Architecture, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import type { BakedDisk, DiskOptions } from './bake-disk.ts';
 import type { BuildContext } from './context.ts';
+import { noSuchArchitecture } from './definition/architectures.ts';
 import { recipeFor } from './definition/cloud.ts';
 import type { CloudDefinition } from './definition/schema.ts';
 import { prepareForeignDisk } from './disk/foreign-disk.ts';
@@ -17,22 +18,28 @@ import { withCacheFolder } from './work-folder.ts';
 /** What another server, or the same one a moment later, may have right. */
 const PASSING = ['SOURCE_UNAVAILABLE', 'DIGEST_MISMATCH', 'SIGNATURE_BAD'];
 
+/** Which of a vendor's cloud images. */
+interface CloudSubject {
+  readonly definition: CloudDefinition;
+  readonly arch: Architecture;
+}
+
 /**
  * A vendor's cloud image: found at the first place that has it, checked as its definition says, made ready for an image.
  * The error of the only place, or of all of them: SOURCE_UNAVAILABLE, DIGEST_MISMATCH, SIGNATURE_BAD; DISK_REFUSED.
  */
 export async function bakeCloudDisk(
   ctx: BuildContext,
-  definition: CloudDefinition,
+  { definition, arch }: CloudSubject,
   qemu: QemuTool,
   options: DiskOptions,
 ): Promise<BakedDisk> {
-  const recipe = recipeFor(definition, 'amd64');
-  if (!recipe) throw new VirtainersError('IMAGE_UNKNOWN', `${definition.name} has no image for amd64`);
+  const recipe = recipeFor(definition, arch);
+  if (!recipe) throw noSuchArchitecture(definition, arch);
   const failures: VirtainersError[] = [];
   for (const place of recipe.places) {
     try {
-      return await bakeFrom(ctx, definition, recipe, place, qemu, options);
+      return await bakeFrom(ctx, { definition, arch }, recipe, place, qemu, options);
     } catch (error) {
       if (!(error instanceof VirtainersError) || !PASSING.includes(error.code)) throw error;
       failures.push(error);
@@ -44,26 +51,26 @@ export async function bakeCloudDisk(
 
 async function bakeFrom(
   ctx: BuildContext,
-  definition: CloudDefinition,
+  subject: CloudSubject,
   recipe: Recipe,
   place: Place,
   qemu: QemuTool,
   options: DiskOptions,
 ): Promise<BakedDisk> {
   try {
-    return await bakeOnce(ctx, definition, recipe, place, qemu, options);
+    return await bakeOnce(ctx, subject, recipe, place, qemu, options);
   } catch (error) {
     // A name that moves, such as `latest`, may have moved between the sums and the image.
     const moved = error instanceof VirtainersError && error.code === 'DIGEST_MISMATCH' && recipe.pin === undefined;
     if (!moved) throw error;
     ctx.log.warn(`${error.message}; looking again`);
-    return bakeOnce(ctx, definition, recipe, place, qemu, options);
+    return bakeOnce(ctx, subject, recipe, place, qemu, options);
   }
 }
 
 async function bakeOnce(
   ctx: BuildContext,
-  definition: CloudDefinition,
+  { definition, arch }: CloudSubject,
   recipe: Recipe,
   place: Place,
   qemu: QemuTool,
@@ -81,7 +88,11 @@ async function bakeOnce(
   const opened = await openOrigin(ctx, file.origin, { sums, allowUnverified: false, maxSize: maxVirtualSize });
   await checkImageSignature(ctx, file, opened);
   const { size = 0 } = file;
-  await writeRecord(ctx, 'vendor', name, { url: file.origin.label, digest: opened.digest, ...(size && { size }) });
+  await writeRecord(ctx, 'vendor', recordOf(name, arch), {
+    url: file.origin.label,
+    digest: opened.digest,
+    ...(size && { size }),
+  });
   const disk = await prepareForeignDisk(ctx, opened, qemu, {
     name: file.origin.label,
     maxVirtualSize,
@@ -90,6 +101,11 @@ async function bakeOnce(
   });
   const vendor = { url: file.origin.label, trust: file.trust };
   return { disk, sourceDigest: opened.digest, convertedBy: disk.convertedBy, vendor };
+}
+
+/** The records of amd64 are older than the choice. */
+function recordOf(name: string, arch: Architecture): string {
+  return arch === 'amd64' ? name : `${name} ${arch}`;
 }
 
 /** What a definition's file was when it was last looked for. */

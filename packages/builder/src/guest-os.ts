@@ -1,3 +1,5 @@
+import type { Architecture } from '@virtainers/core';
+
 /** What a cloud image's name says of the system in it, for disks that no definition describes. */
 export interface GuestOs {
   /** Its cloud image's login user. */
@@ -9,7 +11,7 @@ export interface GuestOs {
 /** What virtio-era Linux guests have in common, as osinfo calls it. */
 const UNKNOWN: GuestOs = { user: 'cloud-user', osinfo: 'linux2022' };
 
-const ARCHITECTURE = /[-_.](?:x86_64|amd64)\b/g;
+const ARCHITECTURE = /[-_.](?:x86_64|amd64|aarch64|arm64)\b/g;
 
 /** First match wins; `$1` and `$2` stand for what the name's version says. */
 const FAMILIES: readonly (readonly [RegExp, string, string])[] = [
@@ -32,6 +34,11 @@ const FAMILIES: readonly (readonly [RegExp, string, string])[] = [
   [/cirros/, 'cirros', 'cirros'],
   [/gentoo/, 'gentoo', 'gentoo'],
 ];
+
+/** `debian-13-genericcloud-arm64` is for arm64; what says nothing, for amd64. */
+export function guessArchitecture(stem: string): Architecture {
+  return /[-_.](?:aarch64|arm64)\b/i.test(stem) ? 'arm64' : 'amd64';
+}
 
 /** Guesses from a file's name: `debian-13-genericcloud-amd64` -> debian, debian13. */
 export function guessGuestOs(stem: string): GuestOs {

@@ -3,7 +3,6 @@ export { bake, bakeAll } from './bake.ts';
 export type { CatalogueRow } from './catalogue.ts';
 export { listCatalogue } from './catalogue.ts';
 export type { BuildContext, BuildEvent } from './context.ts';
-export { ARCHITECTURES, type Architecture } from './definition/cloud.ts';
 export { findDefinition, loadDefinitions } from './definition/load.ts';
 export type { ImageDefinition } from './definition/schema.ts';
 export { DEFAULT_MAX_VIRTUAL_SIZE } from './disk/inspect.ts';

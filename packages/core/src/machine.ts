@@ -20,6 +20,10 @@ export const IN_IMAGE = {
 export const QEMU_UID = 107;
 export const QEMU_GID = 107;
 
+/** What images and guests are made for, by the names that OCI and Debian share. */
+export const ARCHITECTURES = ['amd64', 'arm64'] as const;
+export type Architecture = (typeof ARCHITECTURES)[number];
+
 const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/) as z.ZodType<`sha256:${string}`>;
 
 const FORMAT_VERSION = 1;
@@ -29,7 +33,7 @@ export const machineSchema = z.strictObject({
   formatVersion: z.literal(FORMAT_VERSION),
   /** `debian:13-packages`, or what the cloud image's file was called. */
   name: z.string().min(1),
-  arch: z.enum(['amd64', 'arm64']),
+  arch: z.enum(ARCHITECTURES),
   /** osinfo short id: `debian13`. */
   osinfo: z.string().min(1),
   /** The cloud image's login user. */

@@ -1,4 +1,4 @@
-import { type Digest, isDigest } from '@virtainers/core';
+import { type Architecture, type Digest, isDigest } from '@virtainers/core';
 import { z } from 'zod';
 import type { BuildContext } from '../context.ts';
 import { digestedLayer, isDigested, type Layer, type LayerPlan } from '../oci/layer.ts';
@@ -56,6 +56,7 @@ export async function lastBaked(ctx: Pick<BuildContext, 'cacheDir'>, name: strin
   return (await readRecord(ctx, 'bake', name, digestRecord))?.digest;
 }
 
-export async function rememberBake(ctx: BuildContext, name: string, digest: Digest): Promise<void> {
-  await writeRecord(ctx, 'bake', name, { digest });
+/** The records of amd64 are older than the choice. */
+export async function rememberBake(ctx: BuildContext, name: string, arch: Architecture, digest: Digest): Promise<void> {
+  await writeRecord(ctx, 'bake', arch === 'amd64' ? name : `${name} ${arch}`, { digest });
 }

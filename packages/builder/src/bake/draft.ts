@@ -33,16 +33,19 @@ export async function draftImage(
   };
 }
 
-function describeMachine({ subject, options, name }: ImagePlan, { disk }: BakedDisk): Machine {
+/** What a disk boots with where nobody says. */
+const FIRMWARE = { amd64: 'bios', arm64: 'uefi' } as const;
+
+function describeMachine({ subject, options, name, arch }: ImagePlan, { disk }: BakedDisk): Machine {
   const own = subject.kind === 'definition' ? subject.definition : { ...guessGuestOs(subject.stem) };
   const known: Partial<Pick<Machine, 'ports' | 'minRamMiB'>> = 'ports' in own ? own : {};
   return {
     formatVersion: 1,
     name,
-    arch: 'amd64',
+    arch,
     osinfo: options.osinfo ?? own.osinfo,
     user: options.user ?? own.user,
-    firmware: options.firmware ?? 'bios',
+    firmware: options.firmware ?? FIRMWARE[arch],
     ports: [...(options.ports ?? known.ports ?? [22])],
     ...(known.minRamMiB === undefined ? {} : { minRamMiB: known.minRamMiB }),
     ...(disk && { disk: { format: 'qcow2', sha256: disk.sha256, size: disk.size, virtualSize: disk.virtualSize } }),

@@ -1,4 +1,4 @@
-import type { Digest, Machine } from '@virtainers/core';
+import type { Architecture, Digest, Machine } from '@virtainers/core';
 import type { DiskOptions } from '../bake-disk.ts';
 import type { ImageDefinition } from '../definition/schema.ts';
 import type { LayerName } from '../oci/layer.ts';
@@ -17,6 +17,8 @@ export interface ImageOptions extends DiskOptions {
   readonly tags?: readonly string[] | undefined;
   /** The registry's reference that it is sent to. */
   readonly push?: string | undefined;
+  /** What guest and container are made for; otherwise what a file's name says, or amd64. */
+  readonly arch?: Architecture | undefined;
   /** What the guest is, where no definition says it or another one is wanted. */
   readonly user?: string | undefined;
   readonly osinfo?: string | undefined;

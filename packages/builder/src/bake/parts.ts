@@ -1,3 +1,4 @@
+import type { Architecture } from '@virtainers/core';
 import { once } from '../asynchronous.ts';
 import { type BakedDisk, bakeDisk } from '../bake-disk.ts';
 import type { BuildContext } from '../context.ts';
@@ -13,32 +14,42 @@ import type { ImagePlan } from './plan.ts';
 export interface SharedParts {
   readonly tools: () => Promise<ToolRoot>;
   readonly qemu: () => Promise<QemuTool>;
-  /** The layers below the disk, bottom first. */
-  readonly lowerLayers: () => Promise<readonly Layer[]>;
+  /** The layers below the disk, bottom first, for containers of that architecture. */
+  readonly lowerLayers: (arch: Architecture) => Promise<readonly Layer[]>;
 }
 
 export function shareParts(ctx: BuildContext, options: CommonOptions): SharedParts {
+  const roots = new Map<Architecture, Promise<readonly Layer[]>>();
   const tools = once(() => ensureToolRoot(ctx, options));
   return {
     tools,
     qemu: once(() => findQemu(ctx, tools, options)),
-    lowerLayers: once(async () => [await makeRoot(ctx, tools, options)]),
+    lowerLayers: (arch) => {
+      const made = roots.get(arch) ?? makeRoot(ctx, tools, arch, options).then((root) => [root]);
+      roots.set(arch, made);
+      return made;
+    },
   };
 }
 
 /** The disk of one image, as it goes into its layer. */
 export function makeDisk(
   ctx: BuildContext,
-  { subject, options }: ImagePlan,
+  { subject, arch, options }: ImagePlan,
   { tools, qemu }: SharedParts,
   locks: CommonOptions,
 ): Promise<BakedDisk> {
-  return bakeDisk(ctx, subject, { tools, qemu, locks }, options);
+  return bakeDisk(ctx, subject, arch, { tools, qemu, locks }, options);
 }
 
-async function makeRoot(ctx: BuildContext, tools: () => Promise<ToolRoot>, options: CommonOptions): Promise<Layer> {
-  if (options.runtime !== undefined) return publishedRoot(ctx, options.runtime, { insecure: options.insecure });
-  return fileLayer('root', await makeRuntimeRoot(ctx, await tools(), options));
+async function makeRoot(
+  ctx: BuildContext,
+  tools: () => Promise<ToolRoot>,
+  arch: Architecture,
+  options: CommonOptions,
+): Promise<Layer> {
+  if (options.runtime !== undefined) return publishedRoot(ctx, options.runtime, { insecure: options.insecure, arch });
+  return fileLayer('root', await makeRuntimeRoot(ctx, await tools(), arch, options));
 }
 
 /** With a published root nothing is made from packages, and the host's qemu-img will do. */

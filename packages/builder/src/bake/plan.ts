@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { VirtainersError } from '@virtainers/core';
+import { type Architecture, VirtainersError } from '@virtainers/core';
 import { checkDiskOptions, resolveSubject, type Subject } from '../bake-disk.ts';
 import type { BuildContext } from '../context.ts';
 import type { ImageDefinition } from '../definition/schema.ts';
+import { guessArchitecture } from '../guest-os.ts';
 import { defaultReference, fillReference, parseReference } from '../oci/reference.ts';
 import type { BakeAllOptions, CommonOptions, ImageOptions } from './options.ts';
 
@@ -13,6 +14,8 @@ export interface ImagePlan {
   readonly subject: Subject;
   /** `debian:13-packages`, or the file's name without its ending. */
   readonly name: string;
+  /** What guest and container are made for. */
+  readonly arch: Architecture;
   readonly references: readonly string[];
   readonly push: string | undefined;
   readonly options: ImageOptions;
@@ -54,18 +57,23 @@ async function planImage(
   const { source } = options;
   const subject = await resolveSubject(source, definitions);
   checkDiskOptions(subject, options);
-  if (subject.kind === 'definition') checkDefinition(ctx, subject.definition);
+  const arch = options.arch ?? (subject.kind === 'definition' ? 'amd64' : guessArchitecture(subject.stem));
+  if (subject.kind === 'definition') checkDefinition(ctx, subject.definition, arch);
   const name = subject.kind === 'definition' ? subject.definition.name : subject.stem;
   const usual = defaultReference(name);
   const reference = (text: string) => parseReference(fillReference(text, usual));
   const references = (options.tags ?? [usual]).map(reference);
   const push = options.push === undefined ? undefined : reference(options.push);
-  return { source, subject, name, references, push, options };
+  return { source, subject, name, arch, references, push, options };
 }
 
 /** CAPABILITY_MISSING for a guest that this version cannot boot; a warning for a release that gets no more fixes. */
-function checkDefinition({ log }: BuildContext, { name, firmware, endOfLife }: ImageDefinition): void {
-  if (!firmware.includes('bios')) {
+function checkDefinition(
+  { log }: BuildContext,
+  { name, firmware, endOfLife }: ImageDefinition,
+  arch: Architecture,
+): void {
+  if (arch === 'amd64' && !firmware.includes('bios')) {
     throw new VirtainersError('CAPABILITY_MISSING', `${name} boots with UEFI only, which images do not bring yet`);
   }
   if (endOfLife !== undefined && endOfLife < new Date().toISOString().slice(0, 10)) {

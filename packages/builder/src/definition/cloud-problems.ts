@@ -1,5 +1,6 @@
+import { ARCHITECTURES } from '@virtainers/core';
 import { fill } from '../source/find/find.ts';
-import { ARCHITECTURES, type CloudFields } from './cloud.ts';
+import type { CloudFields } from './cloud.ts';
 
 /** What a definition that fits its schema still says wrongly, as lines: words that nobody fills in, sums that nobody gives. */
 export function cloudProblems(definition: Omit<CloudFields, 'path'>): string[] {

@@ -1,11 +1,9 @@
 import { dirname, join } from 'node:path';
+import type { Architecture } from '@virtainers/core';
 import { z } from 'zod';
 import { fill } from '../source/find/find.ts';
 import { findSchema } from '../source/find/table.ts';
 import { type Recipe, type Signature, type Trust, trustOf } from '../source/vendor.ts';
-
-export const ARCHITECTURES = ['amd64', 'arm64'] as const;
-export type Architecture = (typeof ARCHITECTURES)[number];
 
 const fingerprint = z.string().regex(/^[0-9A-F]{40}$/, 'a fingerprint of 40 upper-case hex digits');
 const signed = {

@@ -2,13 +2,24 @@ import { parseSize } from '@virtainers/core';
 import { z } from 'zod';
 import { cloudFields } from './cloud.ts';
 
-const packageName = z.string().regex(/^[a-z0-9][a-z0-9.+-]*$/, 'a Debian package name');
+/** `{words}` are an architecture's. */
+const packageName = z
+  .string()
+  .regex(/^(?:[a-z0-9]|\{[a-z]\w*\})(?:[a-z0-9.+-]|\{[a-z]\w*\})*$/, 'a Debian package name');
 const imageName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]*(:[a-z0-9][a-z0-9._-]*)?$/, 'a name such as debian:13-packages');
 const reason = z.string().min(10);
 /** Relative to the root: `*` and `?` within a name, `{a,b}` for either. */
 const glob = z.string().regex(/^[^/].*[^/]$/);
+
+/** What an architecture has of its own. */
+const own = {
+  /** What stands for `{name}` in packages and paths. */
+  words: z.record(z.string().regex(/^[a-z]\w*$/), z.string()).default({}),
+  /** Beside those that all have. */
+  packages: z.array(packageName).default([]),
+};
 
 /** Where packages come from: a Debian suite with its updates and security fixes. */
 const archive = {
@@ -17,6 +28,12 @@ const archive = {
   mirror: z.url({ protocol: /^https?$/ }).default('http://deb.debian.org'),
   packages: z.array(packageName).min(1),
 };
+
+/** What a definition of packages is made for; amd64 unless it says. */
+function byArchitecture<Shape extends typeof own>(shape: Shape) {
+  const one = z.strictObject(shape);
+  return z.strictObject({ amd64: one.optional(), arm64: one.optional() }).prefault({ amd64: {} as never });
+}
 
 const image = {
   name: imageName,
@@ -49,6 +66,7 @@ const packagesSchema = z.strictObject({
   kind: z.literal('packages'),
   ...image,
   ...archive,
+  architectures: byArchitecture(own),
   /** Virtual size of the disk, in bytes once parsed. */
   size,
   /** Who carries out what cloud-init is told about the network. */
@@ -69,15 +87,18 @@ const cloudSchema = z.strictObject({
 
 const genericSchema = z.strictObject({ kind: z.literal('generic'), ...image });
 
+const dropped = z.array(z.strictObject({ because: reason, paths: z.array(glob) })).default([]);
+
 const rootSchema = z.strictObject({
   kind: z.literal('root'),
   name: imageName,
   title: z.string().min(1),
   ...archive,
+  architectures: byArchitecture({ ...own, drop: dropped, keep: z.array(glob).default([]) }),
   /** Packages that the others ask for and that nothing in the root uses. */
   without: z.array(z.strictObject({ because: reason, packages: z.array(packageName) })).default([]),
   /** Paths (globs; a folder means all in it) that are left out. */
-  drop: z.array(z.strictObject({ because: reason, paths: z.array(glob) })).default([]),
+  drop: dropped,
   /** Paths that stay all the same. */
   keep: z.array(glob).default([]),
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { grubConfig, patchBootSector, patchCoreImage } from './grub.ts';
+import { espConfig, grubConfig, patchBootSector, patchCoreImage } from './grub.ts';
 
 function bootImage(): Buffer {
   const image = Buffer.alloc(512, 0xaa);
@@ -36,8 +36,18 @@ test('images of another make, or too large ones, are refused', () => {
 });
 
 test('the menu boots what the links in / point to, and a title cannot end its quotes', () => {
-  const config = grubConfig('a "b" $c', 'uuid-1', ['console=ttyS0']);
+  const config = grubConfig('a "b" $c', 'uuid-1', ['console=ttyS0'], { grubSerial: true });
   expect(config).toContain('menuentry "a b c" {');
   expect(config).toContain('linux /vmlinuz root=UUID=uuid-1 ro console=ttyS0');
   expect(config).toContain('set timeout=0');
+});
+
+test("UEFI's own console is the serial one, which GRUB needs not be told", () => {
+  expect(grubConfig('a', 'uuid-1', ['console=ttyAMA0'], { grubSerial: false })).not.toContain('serial');
+});
+
+test("Debian's GRUB for UEFI goes on where the root file system is", () => {
+  expect(espConfig('uuid-1')).toBe(
+    'search.fs_uuid uuid-1 root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n',
+  );
 });

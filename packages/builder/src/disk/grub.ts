@@ -1,4 +1,5 @@
 import { VirtainersError } from '@virtainers/core';
+import type { Board } from './board.ts';
 import { type Extent, SECTOR } from './partitions.ts';
 
 /** Modules in core.img: what it takes to find the root file system and to start a kernel from it. */
@@ -54,12 +55,22 @@ export function coreConfig(rootUuid: string): string {
   return `search.fs_uuid ${rootUuid} root\nset prefix=($root)/boot/grub\n`;
 }
 
+/** EFI/debian/grub.cfg, where Debian's GRUB for UEFI begins: all else is on the root file system. */
+export function espConfig(rootUuid: string): string {
+  return `${coreConfig(rootUuid)}configfile $prefix/grub.cfg\n`;
+}
+
+const SERIAL = ['serial --unit=0 --speed=115200', 'terminal_input console serial', 'terminal_output console serial'];
+
 /** The first /boot/grub/grub.cfg. The links in / follow the newest kernel; update-grub in the guest replaces this file. */
-export function grubConfig(title: string, rootUuid: string, kernelArguments: readonly string[]): string {
+export function grubConfig(
+  title: string,
+  rootUuid: string,
+  kernelArguments: readonly string[],
+  { grubSerial }: Pick<Board, 'grubSerial'>,
+): string {
   return `${[
-    'serial --unit=0 --speed=115200',
-    'terminal_input console serial',
-    'terminal_output console serial',
+    ...(grubSerial ? SERIAL : []),
     'set default=0',
     'set timeout=0',
     `menuentry "${title.replace(/["\\$`]/g, '')}" {`,
@@ -71,15 +82,16 @@ export function grubConfig(title: string, rootUuid: string, kernelArguments: rea
 }
 
 /** /etc/default/grub: what update-grub in the guest needs to come to the same. */
-export function grubDefaults(kernelArguments: readonly string[]): string {
+export function grubDefaults(kernelArguments: readonly string[], { grubSerial }: Pick<Board, 'grubSerial'>): string {
   return `${[
     'GRUB_DEFAULT=0',
     'GRUB_TIMEOUT=0',
     'GRUB_DISTRIBUTOR=Debian',
     'GRUB_CMDLINE_LINUX_DEFAULT=""',
     `GRUB_CMDLINE_LINUX="${kernelArguments.join(' ')}"`,
-    'GRUB_TERMINAL="console serial"',
-    'GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"',
+    ...(grubSerial
+      ? ['GRUB_TERMINAL="console serial"', 'GRUB_SERIAL_COMMAND="serial --unit=0 --speed=115200"']
+      : ['GRUB_TERMINAL=console']),
     'GRUB_DISABLE_OS_PROBER=true',
   ].join('\n')}\n`;
 }

@@ -1,29 +1,20 @@
+import type { For } from '../definition/architectures.ts';
 import type { PackagesDefinition } from '../definition/schema.ts';
 import type { TarFile } from '../root/canonical-tar.ts';
+import type { Board } from './board.ts';
+import { espId } from './boot-uefi.ts';
 import { grubConfig, grubDefaults } from './grub.ts';
 
-/** The last console is /dev/console, where systemd and cloud-init write (kernel, admin-guide/serial-console.rst). */
-const CONSOLES = ['console=tty0', 'console=ttyS0,115200'];
 /** The kernel keeps to warnings and systemd says what it starts: a character on an emulated serial port is dear. */
 const QUIET = ['quiet', 'systemd.show_status=true'];
-/** On a busy host an emulated timer can be late, which the kernel would take for broken hardware and panic (kernel-parameters.txt). */
-const PATIENT = ['no_timer_check'];
 
 /** What a driver in the initramfs may have to find the root on, whatever the VM's bus is. */
-const INITRAMFS_MODULES = [
-  'virtio_pci',
-  'virtio_blk',
-  'virtio_scsi',
-  'sd_mod',
-  'nvme',
-  'ext4',
-  'crc32c_generic',
-  'crc32c_intel',
-];
+const INITRAMFS_MODULES = ['virtio_pci', 'virtio_blk', 'virtio_scsi', 'sd_mod', 'nvme', 'ext4'];
 
 /** Laid into the root before the first package, because configuring packages reads it. */
-export function filesBeforePackages(rootUuid: string): TarFile[] {
-  const merged = ['bin', 'sbin', 'lib', 'lib64'].flatMap((name): TarFile[] => [
+export function filesBeforePackages(board: Board, rootUuid: string): TarFile[] {
+  const modules = [...INITRAMFS_MODULES, ...board.initramfsModules];
+  const merged = ['bin', 'sbin', ...board.libraryFolders].flatMap((name): TarFile[] => [
     { path: `usr/${name}`, type: 'directory' },
     { path: name, type: 'symlink', content: `usr/${name}` },
   ]);
@@ -32,26 +23,32 @@ export function filesBeforePackages(rootUuid: string): TarFile[] {
     ...merged,
     ...['etc', 'etc/initramfs-tools', 'etc/initramfs-tools/conf.d'].map(folder),
     ...['usr/share', 'usr/share/initramfs-tools', 'usr/share/initramfs-tools/modules.d'].map(folder),
-    { path: 'etc/fstab', content: fstab(rootUuid) },
+    { path: 'etc/fstab', content: fstab(rootUuid, board) },
     { path: 'etc/initramfs-tools/conf.d/virtainers', content: 'MODULES=list\nCOMPRESS=zstd\n' },
-    { path: 'usr/share/initramfs-tools/modules.d/virtainers', content: `${INITRAMFS_MODULES.join('\n')}\n` },
+    { path: 'usr/share/initramfs-tools/modules.d/virtainers', content: `${modules.join('\n')}\n` },
   ];
 }
 
 /** Put into the finished root, or in place of what the host or mmdebstrap left there. */
 export function filesAfterPackages(
-  definition: PackagesDefinition,
+  definition: For<PackagesDefinition>,
+  board: Board,
   rootUuid: string,
-  modules: readonly TarFile[],
+  grub: readonly TarFile[],
 ): TarFile[] {
-  const kernelArguments = [...CONSOLES, ...QUIET, ...PATIENT, ...definition.kernelArguments];
+  const kernelArguments = [...board.consoles, ...QUIET, ...board.kernelArguments, ...definition.kernelArguments];
   const masked = definition.masked.flatMap((group) => group.units);
   return [
-    ...['dev', 'proc', 'sys', 'run', 'boot/grub', 'boot/grub/i386-pc'].map(folder),
-    ...modules.map((module) => ({ ...module, path: `boot/grub/i386-pc/${module.path}` })),
-    { path: 'boot/grub/grub.cfg', content: grubConfig(definition.title, rootUuid, kernelArguments), mode: 0o444 },
-    { path: 'etc/default/grub', content: grubDefaults(kernelArguments) },
-    { path: 'etc/fstab', content: fstab(rootUuid) },
+    ...['dev', 'proc', 'sys', 'run', 'boot/grub'].map(folder),
+    ...(board.firmware === 'uefi' ? [folder('boot/efi')] : []),
+    ...grub,
+    {
+      path: 'boot/grub/grub.cfg',
+      content: grubConfig(definition.title, rootUuid, kernelArguments, board),
+      mode: 0o444,
+    },
+    { path: 'etc/default/grub', content: grubDefaults(kernelArguments, board) },
+    { path: 'etc/fstab', content: fstab(rootUuid, board) },
     { path: 'etc/hostname', content: 'localhost\n' },
     { path: 'etc/hosts', content: '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n' },
     // Empty: made at the first boot, without what a "first boot" of systemd's would ask and set (machine-id(5)).
@@ -110,11 +107,13 @@ function maskPath(unit: string): string {
   return `etc/systemd/${isGenerator(unit) ? 'system-generators' : 'system'}/${unit}`;
 }
 
-function fstab(rootUuid: string): string {
-  return `UUID=${rootUuid} / ext4 rw,discard,errors=remount-ro 0 1\n`;
+/** The ESP is for whoever wants to change it: mounting it at each boot would only slow that down. */
+function fstab(rootUuid: string, { firmware }: Board): string {
+  const root = `UUID=${rootUuid} / ext4 rw,discard,errors=remount-ro 0 1\n`;
+  return firmware === 'uefi' ? `${root}UUID=${espId(rootUuid)} /boot/efi vfat umask=0077,noauto 0 0\n` : root;
 }
 
-function resolver(definition: PackagesDefinition): TarFile[] {
+function resolver(definition: Pick<PackagesDefinition, 'network'>): TarFile[] {
   const path = 'etc/resolv.conf';
   if (definition.network !== 'networkd') return [{ path, content: '' }];
   return [
@@ -146,7 +145,7 @@ function enabledNetworkd(): TarFile[] {
   ];
 }
 
-function aptSources({ suite, mirror }: PackagesDefinition): TarFile[] {
+function aptSources({ suite, mirror }: Pick<PackagesDefinition, 'suite' | 'mirror'>): TarFile[] {
   const stanza = (url: string, suites: string) =>
     `Types: deb\nURIs: ${mirror}/${url}\nSuites: ${suites}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n`;
   const content = `${stanza('debian', `${suite} ${suite}-updates`)}\n${stanza('debian-security', `${suite}-security`)}`;

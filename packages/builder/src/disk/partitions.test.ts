@@ -6,11 +6,18 @@ const MIB = 1024 * 1024;
 
 test('a BIOS boot partition, then the root to the end', () => {
   const plan = planPartitions(10 * 1024 * MIB, 'x');
-  expect(plan.bios).toEqual({ start: 2048, size: 2048 });
+  expect(plan.boot).toEqual({ start: 2048, size: 2048 });
   expect(plan.root).toEqual({ start: 4096, size: 20965376 });
   expect(plan.script).toMatch(
     /^label: gpt\nlabel-id: \S{36}\nunit: sectors\n1 : start=4096, .*\n14 : start=2048, .*\n$/,
   );
+});
+
+test('an EFI system partition, then the root to the end', () => {
+  const plan = planPartitions(10 * 1024 * MIB, 'x', 'uefi');
+  expect(plan.boot).toEqual({ start: 2048, size: 131072 });
+  expect(plan.root.start).toBe(133120);
+  expect(plan.script).toMatch(/\n15 : start=2048, size=131072, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, .*\n$/);
 });
 
 test('the backup table fits behind the root on a disk of any size', () => {

@@ -5,7 +5,12 @@ export const SECTOR = 512;
 const MIB_SECTORS = 2048;
 /** The backup table: 32 sectors of entries and the header in the disk's last one. */
 const BACKUP_SECTORS = 33;
-const BIOS_BOOT = '21686148-6449-6E6F-744E-656564454649';
+/** What the firmware boots from. The numbers are those of Debian's cloud images. */
+const BOOT = {
+  bios: { number: 14, size: MIB_SECTORS, type: '21686148-6449-6E6F-744E-656564454649' },
+  /** FAT32 has 65525 clusters at least; these are of one sector each. */
+  uefi: { number: 15, size: 64 * MIB_SECTORS, type: 'C12A7328-F81F-11D2-BA4B-00A0C93EC93B' },
+} as const;
 const LINUX_FILESYSTEM = '0FC63DAF-8483-4772-8E79-3D69D8477DE4';
 
 export interface Extent {
@@ -14,20 +19,22 @@ export interface Extent {
   readonly size: number;
 }
 
-/** Where things lie on a disk that boots from the BIOS and whose root file system can grow: the root comes last. */
+/** Where things lie on a disk whose root file system can grow: the root comes last. */
 export interface PartitionPlan {
   readonly diskId: string;
-  readonly bios: Extent;
+  /** Where core.img goes, or the EFI system partition. */
+  readonly boot: Extent;
   readonly root: Extent;
-  /** What sfdisk(8) reads. The numbers are those of Debian's cloud images: the root is partition 1. */
+  /** What sfdisk(8) reads. The root is partition 1. */
   readonly script: string;
 }
 
 /** For a disk of `virtualSize` bytes (whole MiB); `seed` decides the GUIDs. */
-export function planPartitions(virtualSize: number, seed: string): PartitionPlan {
+export function planPartitions(virtualSize: number, seed: string, firmware: 'bios' | 'uefi' = 'bios'): PartitionPlan {
   const sectors = virtualSize / SECTOR;
-  const bios = { start: MIB_SECTORS, size: MIB_SECTORS };
-  const rootStart = bios.start + bios.size;
+  const { number, type, size } = BOOT[firmware];
+  const boot = { start: MIB_SECTORS, size };
+  const rootStart = boot.start + boot.size;
   const rootEnd = Math.floor((sectors - BACKUP_SECTORS) / MIB_SECTORS) * MIB_SECTORS;
   const root = { start: rootStart, size: rootEnd - rootStart };
   const diskId = stableUuid(`${seed} disk`);
@@ -36,10 +43,10 @@ export function planPartitions(virtualSize: number, seed: string): PartitionPlan
     `label-id: ${diskId}`,
     'unit: sectors',
     `1 : start=${root.start}, size=${root.size}, type=${LINUX_FILESYSTEM}, uuid=${stableUuid(`${seed} root`)}`,
-    `14 : start=${bios.start}, size=${bios.size}, type=${BIOS_BOOT}, uuid=${stableUuid(`${seed} bios`)}`,
+    `${number} : start=${boot.start}, size=${boot.size}, type=${type}, uuid=${stableUuid(`${seed} ${firmware}`)}`,
     '',
   ].join('\n');
-  return { diskId, bios, root, script };
+  return { diskId, boot, root, script };
 }
 
 /** A UUID made of a hash, in the form of a random one (RFC 9562, version 8). */

@@ -36,7 +36,7 @@ export async function publishedRoot(ctx: BuildContext, origin: string, options: 
   const local = await isLocalImage(origin);
   ctx.onEvent({ type: 'start', step: 'root', title: `runtime root of ${origin}` });
   const { layer, cached } = local
-    ? await rootOf(ctx, origin, await openImage(origin))
+    ? await rootOf(ctx, origin, await openImage(origin, options.arch), options)
     : await fromRegistry(ctx, origin, options);
   ctx.onEvent({ type: 'end', step: 'root', note: layer.diffID, cached });
   return layer;
@@ -49,7 +49,7 @@ interface Found {
 
 async function fromRegistry(ctx: BuildContext, reference: string, options: RegistryOptions): Promise<Found> {
   const image = await readRegistryImage(ctx, reference, options);
-  const { descriptor, diffID } = describeRoot(reference, image);
+  const { descriptor, diffID } = describeRoot(reference, image, options);
   const known = await cachedRoot(ctx, descriptor, diffID);
   if (known) return { layer: known, cached: true };
   return withCacheFolder(ctx, 'tmp', 'root', async (folder) => {
@@ -59,12 +59,12 @@ async function fromRegistry(ctx: BuildContext, reference: string, options: Regis
       env: ctx.env,
       signal: ctx.signal,
     });
-    return rootOf(ctx, reference, await openImage(folder));
+    return rootOf(ctx, reference, await openImage(folder, options.arch), options);
   });
 }
 
-async function rootOf(ctx: BuildContext, origin: string, image: StoredImage): Promise<Found> {
-  const { descriptor, diffID } = describeRoot(origin, image);
+async function rootOf(ctx: BuildContext, origin: string, image: StoredImage, options: RegistryOptions): Promise<Found> {
+  const { descriptor, diffID } = describeRoot(origin, image, options);
   const known = await cachedRoot(ctx, descriptor, diffID);
   if (known) return { layer: known, cached: true };
   const path = rootPath(ctx, descriptor);
@@ -90,7 +90,13 @@ async function rootOf(ctx: BuildContext, origin: string, image: StoredImage): Pr
 }
 
 /** The bottom layer, which the labels must name as the root. */
-function describeRoot(origin: string, image: { manifest: Manifest; config: ImageConfig }) {
+function describeRoot(
+  origin: string,
+  image: { manifest: Manifest; config: ImageConfig },
+  { arch = 'amd64' }: RegistryOptions,
+) {
+  const { architecture } = image.config;
+  if (architecture !== arch) throw rootInvalid(origin, `it is for ${architecture}, not for ${arch}`);
   const [descriptor] = image.manifest.layers;
   const [diffID] = image.config.rootfs.diff_ids;
   const label = image.config.config?.Labels?.[ROOT_LABEL];

@@ -32,8 +32,8 @@ type Locate = (name: string) => Promise<({ path: string } & TarMember) | undefin
 const LARGEST_DOCUMENT = 4 * 1024 * 1024;
 const INDEX_TYPES: readonly string[] = [MEDIA_TYPES.index, DOCKER_MEDIA_TYPES.index];
 
-/** Opens an OCI image layout, unpacked or as one tar. ARCHIVE_INVALID. */
-export async function openImage(origin: string, arch = 'amd64'): Promise<StoredImage> {
+/** Opens an OCI image layout, unpacked or as one tar: the only image in it, or that of `arch`. ARCHIVE_INVALID. */
+export async function openImage(origin: string, arch?: string): Promise<StoredImage> {
   const locate = (await stat(origin)).isDirectory() ? inFolder(origin) : inTar(origin, await indexTar(origin));
   const index = await locate('index.json');
   if (!index) {
@@ -96,12 +96,12 @@ async function chooseManifest(
   manifests: readonly Descriptor[],
   locate: Locate,
   origin: string,
-  arch: string,
+  arch: string | undefined,
   depth = 0,
 ): Promise<Choice> {
-  const fits = manifests.filter((one) => !one.platform || one.platform.architecture === arch);
+  const fits = arch ? manifests.filter((one) => !one.platform || one.platform.architecture === arch) : manifests;
   const [descriptor] = fits;
-  if (!descriptor) throw invalid(origin, `it holds no image for ${arch}`);
+  if (!descriptor) throw invalid(origin, `it holds no image${arch ? ` for ${arch}` : ''}`);
   if (fits.length > 1) throw invalid(origin, `it holds ${fits.length} images`, 'give an archive of one image');
   const reference = descriptor.annotations?.['org.opencontainers.image.ref.name'];
   if (!INDEX_TYPES.includes(descriptor.mediaType)) return { descriptor, reference };

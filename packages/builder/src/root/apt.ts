@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { VirtainersError } from '@virtainers/core';
+import { type Architecture, VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { type Lock, type LockedPackage, type PackageSelection, selectionDigest } from './lock.ts';
@@ -24,7 +24,10 @@ export async function resolvePackages(
     await writeFile(join(folder, 'status'), '');
     await writeFile(join(folder, 'preferences'), avoidance(avoid));
     const apt = (words: readonly string[]) =>
-      ctx.exec('apt-get', [...privateApt(folder), ...words], { env: { LC_ALL: 'C' }, signal: ctx.signal });
+      ctx.exec('apt-get', [...privateApt(folder, selection.arch), ...words], {
+        env: { LC_ALL: 'C' },
+        signal: ctx.signal,
+      });
     try {
       await apt(['update']);
     } catch (cause) {
@@ -77,7 +80,7 @@ function wanted(selection: PackageSelection): string[] {
 }
 
 /** apt.conf(5): nothing of the host's state, sources or preferences, one architecture, no recommendations. */
-function privateApt(folder: string): string[] {
+function privateApt(folder: string, arch: Architecture): string[] {
   const settings = {
     'Dir::State': `${folder}/state`,
     'Dir::State::status': `${folder}/status`,
@@ -86,8 +89,8 @@ function privateApt(folder: string): string[] {
     'Dir::Etc::sourceparts': '/dev/null',
     'Dir::Etc::preferences': `${folder}/preferences`,
     'Dir::Etc::preferencesparts': '/dev/null',
-    'APT::Architecture': 'amd64',
-    'APT::Architectures': 'amd64',
+    'APT::Architecture': arch,
+    'APT::Architectures': arch,
     'APT::Install-Recommends': 'false',
     'APT::Install-Suggests': 'false',
     'APT::Get::Assume-Yes': 'true',

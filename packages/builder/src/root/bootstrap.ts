@@ -1,6 +1,6 @@
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { quote } from '@virtainers/core';
+import { type Architecture, quote } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import type { Deb } from './debs.ts';
@@ -9,6 +9,8 @@ import { repositoryIndex, repositoryRelease } from './repository.ts';
 export interface Bootstrap {
   readonly debs: readonly Deb[];
   readonly suite: string;
+  /** Packages of another one than this machine's are configured by an emulator (binfmt_misc); `extract` runs none. */
+  readonly arch: Architecture;
   /** `extract`: unpacked and not configured, dependencies not looked at. `minbase`: a system that boots. */
   readonly variant: 'extract' | 'minbase';
   readonly include: readonly string[];
@@ -44,7 +46,7 @@ export function mmdebstrapArguments(plan: Bootstrap, repository: string): string
   const setup = plan.setup === undefined ? [] : [`--setup-hook=tar-in ${quote(plan.setup)} /`];
   return [
     `--variant=${plan.variant}`,
-    '--architectures=amd64',
+    `--architectures=${plan.arch}`,
     '--format=tar',
     // Device nodes come from whoever mounts /dev.
     '--skip=output/dev',

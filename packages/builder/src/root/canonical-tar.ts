@@ -86,6 +86,25 @@ export async function fileSizes(source: Readable, wanted: (path: string) => bool
   return sizes;
 }
 
+/** The bytes of one file, undefined where there is none of that path. */
+export async function tarFile(source: Readable, path: string): Promise<Buffer | undefined> {
+  const reader = extract();
+  let found: Buffer | undefined;
+  const read = async () => {
+    for await (const entry of reader) {
+      if (entry.header.type !== 'file' || pathOf(entry.header) !== path) {
+        entry.resume();
+        continue;
+      }
+      const chunks: Buffer[] = [];
+      for await (const chunk of entry) chunks.push(chunk as Buffer);
+      found = Buffer.concat(chunks);
+    }
+  };
+  await Promise.all([pipeline(source, reader), read()]);
+  return found;
+}
+
 async function copyEntries(reader: ReturnType<typeof extract>, writer: Pack, rules: TarRules): Promise<void> {
   const ours = [...rules.files].sort((a, b) => comparePaths(a.path, b.path));
   const droppedFiles = new Set<string>();

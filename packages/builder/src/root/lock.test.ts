@@ -7,6 +7,7 @@ const SELECTION: PackageSelection = {
   name: 'tools',
   mirror: 'http://deb.debian.org',
   suite: 'trixie',
+  arch: 'amd64',
   packages: ['b', 'a'],
   without: [],
   bootable: false,
@@ -32,6 +33,7 @@ test('a lock holds for a selection, whatever its order, name and mirror', () => 
   const same = { ...SELECTION, name: 'other', mirror: 'http://mirror.example', packages: ['a', 'b'] };
   expect(selectionDigest(same)).toBe(selectionDigest(SELECTION));
   expect(selectionDigest({ ...SELECTION, packages: ['a'] })).not.toBe(selectionDigest(SELECTION));
+  expect(selectionDigest({ ...SELECTION, arch: 'arm64' })).not.toBe(selectionDigest(SELECTION));
 });
 
 test('lines that are none are told, all of them', () => {

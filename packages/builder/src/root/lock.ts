@@ -1,4 +1,4 @@
-import { type Digest, digestBytes, isDigest, VirtainersError } from '@virtainers/core';
+import { type Architecture, type Digest, digestBytes, isDigest, VirtainersError } from '@virtainers/core';
 
 /** What is to be installed, before anyone asked a mirror. `without` names packages that are resolved and then left out. */
 export interface PackageSelection {
@@ -6,6 +6,7 @@ export interface PackageSelection {
   readonly name: string;
   readonly mirror: string;
   readonly suite: string;
+  readonly arch: Architecture;
   readonly packages: readonly string[];
   readonly without: readonly string[];
   /** Packages are configured in a chroot, so essential and required ones belong to it. */
@@ -30,13 +31,15 @@ export interface Lock {
 
 const HEADER = '# virtainers lock 1';
 const LINE =
-  /^([a-z0-9][a-z0-9.+-]*) ([0-9A-Za-z.+~:-]+) (amd64|all) ([0-9a-f]{64}) ([1-9]\d{0,11}) ((?:[\w.+~%-]+\/)+[\w.+~%-]+\.deb)$/;
+  /^([a-z0-9][a-z0-9.+-]*) ([0-9A-Za-z.+~:-]+) (amd64|arm64|all) ([0-9a-f]{64}) ([1-9]\d{0,11}) ((?:[\w.+~%-]+\/)+[\w.+~%-]+\.deb)$/;
 
 /** Identifies a selection: a lock holds for the one it was made for. */
 export function selectionDigest(selection: PackageSelection): Digest {
-  const { mirror: _, name: __, ...rest } = selection;
+  const { mirror: _, name: __, arch, ...rest } = selection;
+  // The locks of amd64 are older than the choice.
+  const other = arch === 'amd64' ? {} : { arch };
   return digestBytes(
-    JSON.stringify({ ...rest, packages: [...rest.packages].sort(), without: [...rest.without].sort() }),
+    JSON.stringify({ ...rest, packages: [...rest.packages].sort(), without: [...rest.without].sort(), ...other }),
   );
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { VirtainersError } from '@virtainers/core';
+import { type Architecture, VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
+import { type For, forArchitecture } from '../definition/architectures.ts';
 import { loadRootDefinition } from '../definition/load.ts';
 import type { RootDefinition } from '../definition/schema.ts';
 import { withWorkFolder } from '../work-folder.ts';
@@ -27,14 +28,15 @@ export interface RootLayer extends GzipLayer {
 const RECIPE = 1;
 const OSINFO_PACKAGE = 'osinfo-db';
 
-/** The runtime root of images/runtime.yaml. Throws what lockedPackages and fetchDebs throw. */
+/** The runtime root of images/runtime.yaml for containers of `arch`; no program of it runs for that. Throws what lockedPackages and fetchDebs throw. */
 export async function makeRuntimeRoot(
   ctx: BuildContext,
   tools: ToolRoot,
+  arch: Architecture,
   options: LockOptions = {},
 ): Promise<RootLayer> {
-  const definition = await loadRootDefinition(join(ctx.assetsDir, 'images'), 'runtime');
-  const selection = selectionOf(definition);
+  const definition = forArchitecture(await loadRootDefinition(join(ctx.assetsDir, 'images'), 'runtime'), arch);
+  const selection = selectionOf(definition, arch);
   const lock = await lockedPackages(ctx, selection, options);
   const { drop, keep } = definition;
   const key = cacheKey({
@@ -49,7 +51,7 @@ export async function makeRuntimeRoot(
   ctx.onEvent({ type: 'start', step: 'root', title: 'runtime root' });
   const { folder, result, cached } = await cachedFolder(ctx, 'roots', key, async (temp) => {
     const debs = await fetchDebs(ctx, lock, selection.mirror, selection.name);
-    return makeLayer(ctx, tools, definition, debs, join(temp, 'layer.tar.gz'));
+    return makeLayer(ctx, tools, definition, arch, debs, join(temp, 'layer.tar.gz'));
   });
   ctx.onEvent({ type: 'end', step: 'root', note: `${Math.round(result.size / 1e6)} MB`, cached });
   return { ...result, path: join(folder, 'layer.tar.gz'), mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' };
@@ -58,7 +60,8 @@ export async function makeRuntimeRoot(
 async function makeLayer(
   ctx: BuildContext,
   tools: ToolRoot,
-  definition: RootDefinition,
+  definition: For<RootDefinition>,
+  arch: Architecture,
   debs: readonly Deb[],
   layer: string,
 ): Promise<GzipLayer> {
@@ -77,7 +80,7 @@ async function makeLayer(
   const result = await withWorkFolder(ctx, async (folder) => {
     const output = join(folder, 'root.tar');
     const include = installed.map((deb) => deb.name);
-    await bootstrap(ctx, { debs: installed, suite: definition.suite, variant: 'extract', include, output });
+    await bootstrap(ctx, { debs: installed, suite: definition.suite, arch, variant: 'extract', include, output });
     return writeGzipLayer(
       tools,
       output,

@@ -1,7 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest, Exec, Spawn } from '@virtainers/core';
+import type { Architecture, Digest, Exec, Spawn } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
+import { forArchitecture } from '../definition/architectures.ts';
 import { loadRootDefinition } from '../definition/load.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cachedFolder, cacheKey } from './content-cache.ts';
@@ -33,18 +34,25 @@ export interface ToolCommand {
 const RECIPE = 1;
 const IN_SBIN = new Set(['mke2fs', 'e2fsck', 'debugfs', 'dumpe2fs', 'sfdisk', 'resize2fs']);
 
-/** The tool root of images/tools.yaml, unpacked in the cache. */
-export async function ensureToolRoot(ctx: BuildContext, options: LockOptions = {}): Promise<ToolRoot> {
-  const definition = await loadRootDefinition(join(ctx.assetsDir, 'images'), 'tools');
-  const selection = selectionOf(definition);
+/** What the programs are built for: this machine runs them, whatever they make. */
+const ARCH: Architecture = 'amd64';
+
+/** A tool root of images/, unpacked in the cache: `tools`, or `tools-uefi`, which only disks with an ESP need. */
+export async function ensureToolRoot(
+  ctx: BuildContext,
+  options: LockOptions = {},
+  name: 'tools' | 'tools-uefi' = 'tools',
+): Promise<ToolRoot> {
+  const definition = forArchitecture(await loadRootDefinition(join(ctx.assetsDir, 'images'), name), ARCH);
+  const selection = selectionOf(definition, ARCH);
   const lock = await lockedPackages(ctx, selection, options);
   const key = cacheKey({ recipe: RECIPE, lock: formatLock(lock) });
-  ctx.onEvent({ type: 'start', step: 'tools', title: 'tools that make disks' });
+  ctx.onEvent({ type: 'start', step: 'tools', title: definition.title });
   const { folder, cached } = await cachedFolder(ctx, 'tools', key, async (temp) => {
     const debs = await fetchDebs(ctx, lock, selection.mirror, selection.name);
     const tar = join(temp, 'root.tar');
     const include = debs.map((deb) => deb.name);
-    await bootstrap(ctx, { debs, suite: definition.suite, variant: 'extract', include, output: tar });
+    await bootstrap(ctx, { debs, suite: definition.suite, arch: ARCH, variant: 'extract', include, output: tar });
     await mkdir(join(temp, 'root'));
     await ctx.exec('tar', ['-xf', tar, '-C', join(temp, 'root'), '--no-same-owner', '--exclude=./dev']);
     await rm(tar);

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { type BakeOutcome, type BakeResult, bakeAll } from '@virtainers/builder';
-import { describeError, formatSize, VirtainersError } from '@virtainers/core';
+import { ARCHITECTURES, describeError, formatSize, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
 import { loadCatalogue } from '../catalogue.ts';
@@ -19,6 +19,7 @@ const schema = z.object({
   sha256: checksum('sha256').optional(),
   sha512: checksum('sha512').optional(),
   allowUnverified: flag,
+  arch: z.enum(ARCHITECTURES, 'amd64 or arm64').optional(),
   user: z.string().min(1).optional(),
   osinfo: z.string().min(1).optional(),
   size: size('B').optional(),

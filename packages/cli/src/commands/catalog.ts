@@ -1,5 +1,5 @@
-import { ARCHITECTURES, type CatalogueRow, listCatalogue } from '@virtainers/builder';
-import { formatSize } from '@virtainers/core';
+import { type CatalogueRow, listCatalogue } from '@virtainers/builder';
+import { ARCHITECTURES, formatSize } from '@virtainers/core';
 import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
 import { loadCatalogue } from '../catalogue.ts';

@@ -106,6 +106,11 @@ export const COMMANDS: readonly CommandRow[] = [
         flags: '--name <name>',
         description: 'name of the image; otherwise virtainers/{name}:{tag}, which --push understands too',
       },
+      {
+        flags: '--arch <arch>',
+        description: 'for machines of amd64 or arm64; otherwise what the file name says, or amd64',
+        complete: ['amd64', 'arm64'],
+      },
       { flags: '--sha256 <hex>', description: 'what the disk image must hash to, as it was published' },
       { flags: '--sha512 <hex>', description: 'likewise' },
       { flags: '--allow-unverified', description: 'bake a URL without a checksum' },
