@@ -24,3 +24,13 @@ export function once<T>(make: () => Promise<T>): () => Promise<T> {
     return made;
   };
 }
+
+/** The same for each of many, told apart by `key`. */
+export function onceEach<A, T>(make: (one: A) => T, key: (one: A) => unknown = (one) => one): (one: A) => T {
+  const made = new Map<unknown, { readonly value: T }>();
+  return (one) => {
+    const known = made.get(key(one)) ?? { value: make(one) };
+    made.set(key(one), known);
+    return known.value;
+  };
+}

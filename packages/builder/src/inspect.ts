@@ -22,6 +22,9 @@ export interface ImageFacts {
   readonly user?: string | undefined;
   readonly osinfo?: string | undefined;
   readonly ports: readonly number[];
+  readonly firmware?: string | undefined;
+  /** What it brings above its runtime root, by name. */
+  readonly features: readonly string[];
   readonly disk?: { readonly sha256: Digest; readonly size: number; readonly virtualSize: number } | undefined;
   readonly layers: readonly LayerFacts[];
   readonly labels: Readonly<Record<string, string>>;
@@ -75,6 +78,8 @@ function describe(origin: string, { digest, manifest, config, reference }: Docum
     user: label('user'),
     osinfo: label('osinfo'),
     ports: ports.map(Number),
+    firmware: label('firmware'),
+    features: (label('features') ?? '').split(',').filter(Boolean),
     disk: describeDisk(label),
     layers: describeLayers(manifest, config),
     labels,

@@ -5,7 +5,7 @@ import type { BuildContext } from './context.ts';
 import { lives, type Owner, thisHost, thisProcess } from './owner.ts';
 
 /** The folders of the cache in which bakes work. */
-const WORKSHOPS = ['disks', 'roots', 'tools', 'tmp'] as const;
+const WORKSHOPS = ['disks', 'features', 'roots', 'tools', 'tmp'] as const;
 
 export type Workshop = (typeof WORKSHOPS)[number];
 

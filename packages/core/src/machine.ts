@@ -7,6 +7,8 @@ export const IN_IMAGE = {
   disk: '/disk/disk.qcow2',
   machine: '/etc/virtainers/machine.json',
   osinfo: '/etc/virtainers/osinfo.json',
+  /** A file for each feature that the image brings. */
+  features: '/etc/virtainers/features',
   app: '/usr/lib/virtainers',
   runtime: '/usr/lib/virtainers/runtime.mjs',
   templates: '/usr/lib/virtainers/templates',
@@ -39,6 +41,8 @@ export const machineSchema = z.strictObject({
   /** The cloud image's login user. */
   user: z.string().min(1),
   firmware: z.enum(['bios', 'uefi']),
+  /** UEFI starts only what its keys vouch for. */
+  secureBoot: z.boolean().optional(),
   /** TCP ports that the image exposes, forwarded by `user` and `passt`. */
   ports: z.array(z.int().min(1).max(65535)),
   minRamMiB: z.int().positive().optional(),

@@ -33,10 +33,7 @@ export async function draftImage(
   };
 }
 
-/** What a disk boots with where nobody says. */
-const FIRMWARE = { amd64: 'bios', arm64: 'uefi' } as const;
-
-function describeMachine({ subject, options, name, arch }: ImagePlan, { disk }: BakedDisk): Machine {
+function describeMachine({ subject, options, name, arch, firmware }: ImagePlan, { disk }: BakedDisk): Machine {
   const own = subject.kind === 'definition' ? subject.definition : { ...guessGuestOs(subject.stem) };
   const known: Partial<Pick<Machine, 'ports' | 'minRamMiB'>> = 'ports' in own ? own : {};
   return {
@@ -45,16 +42,16 @@ function describeMachine({ subject, options, name, arch }: ImagePlan, { disk }: 
     arch,
     osinfo: options.osinfo ?? own.osinfo,
     user: options.user ?? own.user,
-    firmware: options.firmware ?? FIRMWARE[arch],
+    ...firmware,
     ports: [...(options.ports ?? known.ports ?? [22])],
     ...(known.minRamMiB === undefined ? {} : { minRamMiB: known.minRamMiB }),
     ...(disk && { disk: { format: 'qcow2', sha256: disk.sha256, size: disk.size, virtualSize: disk.virtualSize } }),
   };
 }
 
-function provenance({ subject }: ImagePlan, baked: BakedDisk, root: Layer, created: number): Provenance {
+function provenance({ subject, features }: ImagePlan, baked: BakedDisk, root: Layer, created: number): Provenance {
   const { sourceDigest, convertedBy } = baked;
-  const common = { created, root: root.diffID, sourceDigest, convertedBy };
+  const common = { created, root: root.diffID, features: features.map(({ name }) => name), sourceDigest, convertedBy };
   if (subject.kind !== 'definition') {
     return { ...common, title: subject.stem, license: undefined, homepage: undefined, source: subject.label };
   }

@@ -43,10 +43,10 @@ export async function makeAll<T>(
       if (needed === 0) stop.abort(error);
       throw error;
     });
-    const draft = await draftImage(own.ctx, plan, await parts.lowerLayers(plan.arch), baked);
+    const draft = await draftImage(own.ctx, plan, await parts.lowerLayers(plan), baked);
     return use({ plan, ctx: own.ctx, draft, cached: () => common.cached() && own.cached() });
   };
-  const failure = failureOf(Promise.all(plans.map(({ arch }) => parts.lowerLayers(arch))), stop);
+  const failure = failureOf(Promise.all(plans.map(({ arch }) => parts.root(arch))), stop);
   const settled = await Promise.allSettled(plans.map(make));
   const reason = await failure;
   outer.signal?.throwIfAborted();

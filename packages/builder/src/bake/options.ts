@@ -24,6 +24,8 @@ export interface ImageOptions extends DiskOptions {
   readonly osinfo?: string | undefined;
   readonly firmware?: Machine['firmware'] | undefined;
   readonly ports?: readonly number[] | undefined;
+  /** By name, beside those that the guest cannot boot without. */
+  readonly features?: readonly string[] | undefined;
 }
 
 /** What all images of a call have in common. */

@@ -1,10 +1,14 @@
 import type { Architecture } from '@virtainers/core';
-import { once } from '../asynchronous.ts';
+import { once, onceEach } from '../asynchronous.ts';
 import { type BakedDisk, bakeDisk } from '../bake-disk.ts';
 import type { BuildContext } from '../context.ts';
+import type { For } from '../definition/architectures.ts';
+import type { FeatureDefinition } from '../definition/schema.ts';
 import { hostQemuTool, type QemuTool, rootQemuTool } from '../disk/qemu-tool.ts';
 import { fileLayer, type Layer } from '../oci/layer.ts';
 import { publishedRoot } from '../oci/published-root.ts';
+import { makeFeatureLayer } from '../root/feature-layer.ts';
+import { publishedRootPackages, type RootPackage } from '../root/root-packages.ts';
 import { makeRuntimeRoot } from '../root/runtime-root.ts';
 import { ensureToolRoot, type ToolRoot } from '../root/tool-root.ts';
 import type { CommonOptions } from './options.ts';
@@ -14,21 +18,40 @@ import type { ImagePlan } from './plan.ts';
 export interface SharedParts {
   readonly tools: () => Promise<ToolRoot>;
   readonly qemu: () => Promise<QemuTool>;
-  /** The layers below the disk, bottom first, for containers of that architecture. */
-  readonly lowerLayers: (arch: Architecture) => Promise<readonly Layer[]>;
+  /** For containers of that architecture. */
+  readonly root: (arch: Architecture) => Promise<BakedRoot>;
+  /** The layers below the disk, bottom first: the root and the image's features. */
+  readonly lowerLayers: (plan: Pick<ImagePlan, 'arch' | 'features'>) => Promise<readonly Layer[]>;
+}
+
+interface BakedRoot {
+  readonly layer: Layer;
+  readonly packages: () => Promise<readonly RootPackage[]>;
 }
 
 export function shareParts(ctx: BuildContext, options: CommonOptions): SharedParts {
-  const roots = new Map<Architecture, Promise<readonly Layer[]>>();
   const tools = once(() => ensureToolRoot(ctx, options));
+  const root = onceEach((arch: Architecture) => makeRoot(ctx, tools, arch, options));
+  const featuresOf = onceEach((arch: Architecture) =>
+    onceEach(
+      async (feature: For<FeatureDefinition>) => {
+        const packages = await (await root(arch)).packages();
+        return fileLayer(
+          `feature-${feature.name}`,
+          await makeFeatureLayer(ctx, await tools(), feature, arch, packages, options),
+        );
+      },
+      ({ name }) => name,
+    ),
+  );
   return {
     tools,
     qemu: once(() => findQemu(ctx, tools, options)),
-    lowerLayers: (arch) => {
-      const made = roots.get(arch) ?? makeRoot(ctx, tools, arch, options).then((root) => [root]);
-      roots.set(arch, made);
-      return made;
-    },
+    root,
+    lowerLayers: async ({ arch, features }) => [
+      (await root(arch)).layer,
+      ...(await Promise.all(features.map(featuresOf(arch)))),
+    ],
   };
 }
 
@@ -47,9 +70,13 @@ async function makeRoot(
   tools: () => Promise<ToolRoot>,
   arch: Architecture,
   options: CommonOptions,
-): Promise<Layer> {
-  if (options.runtime !== undefined) return publishedRoot(ctx, options.runtime, { insecure: options.insecure, arch });
-  return fileLayer('root', await makeRuntimeRoot(ctx, await tools(), arch, options));
+): Promise<BakedRoot> {
+  if (options.runtime !== undefined) {
+    const layer = await publishedRoot(ctx, options.runtime, { insecure: options.insecure, arch });
+    return { layer, packages: once(() => publishedRootPackages(layer)) };
+  }
+  const root = await makeRuntimeRoot(ctx, await tools(), arch, options);
+  return { layer: fileLayer('root', root), packages: async () => root.packages };
 }
 
 /** With a published root nothing is made from packages, and the host's qemu-img will do. */

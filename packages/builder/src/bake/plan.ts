@@ -2,8 +2,11 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type Architecture, VirtainersError } from '@virtainers/core';
 import { checkDiskOptions, resolveSubject, type Subject } from '../bake-disk.ts';
+import { findFeatures, neededFeatures } from '../bake-features.ts';
 import type { BuildContext } from '../context.ts';
-import type { ImageDefinition } from '../definition/schema.ts';
+import type { For } from '../definition/architectures.ts';
+import type { FeatureDefinition, ImageDefinition } from '../definition/schema.ts';
+import { chooseFirmware, type Firmware } from '../firmware.ts';
 import { guessArchitecture } from '../guest-os.ts';
 import { defaultReference, fillReference, parseReference } from '../oci/reference.ts';
 import type { BakeAllOptions, CommonOptions, ImageOptions } from './options.ts';
@@ -16,6 +19,8 @@ export interface ImagePlan {
   readonly name: string;
   /** What guest and container are made for. */
   readonly arch: Architecture;
+  readonly firmware: Firmware;
+  readonly features: readonly For<FeatureDefinition>[];
   readonly references: readonly string[];
   readonly push: string | undefined;
   readonly options: ImageOptions;
@@ -58,24 +63,20 @@ async function planImage(
   const subject = await resolveSubject(source, definitions);
   checkDiskOptions(subject, options);
   const arch = options.arch ?? (subject.kind === 'definition' ? 'amd64' : guessArchitecture(subject.stem));
-  if (subject.kind === 'definition') checkDefinition(ctx, subject.definition, arch);
+  if (subject.kind === 'definition') checkDefinition(ctx, subject.definition);
+  const firmware = chooseFirmware(subject, arch, options.firmware);
+  const wanted = [...(options.features ?? []), ...neededFeatures({ arch, ...firmware })];
+  const features = await findFeatures(ctx, wanted, arch);
   const name = subject.kind === 'definition' ? subject.definition.name : subject.stem;
   const usual = defaultReference(name);
   const reference = (text: string) => parseReference(fillReference(text, usual));
   const references = (options.tags ?? [usual]).map(reference);
   const push = options.push === undefined ? undefined : reference(options.push);
-  return { source, subject, name, arch, references, push, options };
+  return { source, subject, name, arch, firmware, features, references, push, options };
 }
 
-/** CAPABILITY_MISSING for a guest that this version cannot boot; a warning for a release that gets no more fixes. */
-function checkDefinition(
-  { log }: BuildContext,
-  { name, firmware, endOfLife }: ImageDefinition,
-  arch: Architecture,
-): void {
-  if (arch === 'amd64' && !firmware.includes('bios')) {
-    throw new VirtainersError('CAPABILITY_MISSING', `${name} boots with UEFI only, which images do not bring yet`);
-  }
+/** A warning for a release that gets no more fixes. */
+function checkDefinition({ log }: BuildContext, { name, endOfLife }: ImageDefinition): void {
   if (endOfLife !== undefined && endOfLife < new Date().toISOString().slice(0, 10)) {
     log.warn(`${name} has had no security fixes since ${endOfLife}: \`virtainers catalog\` lists what has`);
   }

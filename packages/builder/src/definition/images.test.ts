@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { loadDefinitions, loadRootDefinition } from './load.ts';
+import { neededFeatures } from '../bake-features.ts';
+import { loadDefinitions, loadFeatures, loadRootDefinition } from './load.ts';
 
 const IMAGES = join(import.meta.dirname, '../../../../images');
 
@@ -17,6 +18,18 @@ test('the roots are no images, and are found by name', async () => {
     expect((await loadRootDefinition(IMAGES, name)).packages.length).toBeGreaterThan(5);
   }
   await expect(loadRootDefinition(IMAGES, 'nothing')).rejects.toMatchObject({ code: 'DEFINITION_INVALID' });
+});
+
+test('the features are no images either, and one for every guest that needs it is there', async () => {
+  const features = (await loadFeatures(IMAGES)).map(({ name }) => name);
+  expect(features).toEqual(['aarch64', 'rbd', 'share', 'spice', 'uefi']);
+  for (const arch of ['amd64', 'arm64'] as const) {
+    for (const firmware of ['bios', 'uefi'] as const) {
+      expect(features).toEqual(expect.arrayContaining(neededFeatures({ arch, firmware })));
+    }
+  }
+  const images = (await loadDefinitions(IMAGES)).map(({ name }) => name);
+  expect(images.filter((name) => features.includes(name))).toEqual([]);
 });
 
 test('a folder that is not there is told', async () => {

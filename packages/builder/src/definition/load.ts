@@ -5,12 +5,18 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { cloudProblems } from './cloud-problems.ts';
 import { nearNames } from './near-names.ts';
-import { type Definition, definitionSchema, type ImageDefinition, type RootDefinition } from './schema.ts';
+import {
+  type Definition,
+  definitionSchema,
+  type FeatureDefinition,
+  type ImageDefinition,
+  type RootDefinition,
+} from './schema.ts';
 
 /** The images of a folder, by name. Throws DEFINITION_INVALID with every problem of every file. */
 export async function loadDefinitions(folder: string): Promise<ImageDefinition[]> {
   const definitions = await loadAll(folder);
-  return definitions.filter((definition) => definition.kind !== 'root');
+  return definitions.filter((definition) => definition.kind !== 'root' && definition.kind !== 'feature');
 }
 
 /** A root that is no image: `runtime` or `tools`. Throws DEFINITION_INVALID where the folder has none of that name. */
@@ -18,6 +24,11 @@ export async function loadRootDefinition(folder: string, name: string): Promise<
   const definition = (await loadAll(folder)).find((candidate) => candidate.kind === 'root' && candidate.name === name);
   if (definition?.kind === 'root') return definition;
   throw new VirtainersError('DEFINITION_INVALID', `reading ${folder}: no definition of the root "${name}"`);
+}
+
+/** The features of a folder, by name. Throws DEFINITION_INVALID. */
+export async function loadFeatures(folder: string): Promise<FeatureDefinition[]> {
+  return (await loadAll(folder)).filter((definition) => definition.kind === 'feature');
 }
 
 /** By name or alias. Throws IMAGE_UNKNOWN, with near names in the hint. */

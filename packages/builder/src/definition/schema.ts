@@ -49,6 +49,8 @@ const image = {
     .array(z.enum(['bios', 'uefi']))
     .min(1)
     .default(['bios']),
+  /** Its boot loader is signed, and UEFI is to check that. */
+  secureBoot: z.boolean().default(false),
   minRamMiB: z.int().positive().optional(),
   ports: z.array(z.int().min(1).max(65535)).default([22]),
 };
@@ -89,22 +91,36 @@ const genericSchema = z.strictObject({ kind: z.literal('generic'), ...image });
 
 const dropped = z.array(z.strictObject({ because: reason, paths: z.array(glob) })).default([]);
 
-const rootSchema = z.strictObject({
-  kind: z.literal('root'),
-  name: imageName,
+/** Packages that are unpacked and never configured. */
+const unpacked = {
   title: z.string().min(1),
   ...archive,
   architectures: byArchitecture({ ...own, drop: dropped, keep: z.array(glob).default([]) }),
-  /** Packages that the others ask for and that nothing in the root uses. */
+  /** Packages that the others ask for and that nothing in the layer uses. */
   without: z.array(z.strictObject({ because: reason, packages: z.array(packageName) })).default([]),
   /** Paths (globs; a folder means all in it) that are left out. */
   drop: dropped,
   /** Paths that stay all the same. */
   keep: z.array(glob).default([]),
+};
+
+const rootSchema = z.strictObject({ kind: z.literal('root'), name: imageName, ...unpacked });
+
+/** Its name is an option's value, a file's name in the image and part of a label. */
+const featureSchema = z.strictObject({
+  kind: z.literal('feature'),
+  name: z.string().regex(/^[a-z][a-z0-9]*$/),
+  ...unpacked,
 });
 
 /** What a file in images/ may say. */
-export const definitionSchema = z.discriminatedUnion('kind', [packagesSchema, cloudSchema, genericSchema, rootSchema]);
+export const definitionSchema = z.discriminatedUnion('kind', [
+  packagesSchema,
+  cloudSchema,
+  genericSchema,
+  rootSchema,
+  featureSchema,
+]);
 
 /** `stem` is the file's name without `.yaml`: what its lock file is called. */
 interface FromFile {
@@ -120,6 +136,8 @@ export type CloudDefinition = z.infer<typeof cloudSchema> & FromFile;
 export type GenericDefinition = z.infer<typeof genericSchema> & FromFile;
 /** The runtime root or the tool root. */
 export type RootDefinition = z.infer<typeof rootSchema> & FromFile;
+/** What an image may bring above the runtime root. */
+export type FeatureDefinition = z.infer<typeof featureSchema> & FromFile;
 /** What `virtainers catalog` lists and `bake` takes. */
 export type ImageDefinition = PackagesDefinition | CloudDefinition | GenericDefinition;
-export type Definition = ImageDefinition | RootDefinition;
+export type Definition = ImageDefinition | RootDefinition | FeatureDefinition;

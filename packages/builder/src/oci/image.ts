@@ -22,11 +22,11 @@ export interface Image {
   readonly digest: Digest;
 }
 
-const CREATED_BY: Record<LayerName, string> = {
+const CREATED_BY = {
   root: 'virtainers: runtime root',
   disk: 'virtainers: disk',
   app: 'virtainers: supervisor and templates',
-};
+} as const;
 
 /** OCI wants nanoseconds in a health check's durations, as Docker writes them. */
 const SECOND = 1_000_000_000;
@@ -75,8 +75,12 @@ function configDocument(layers: readonly Layer[], fields: ImageFields): object {
       },
     },
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffID) },
-    history: layers.map((layer) => ({ created, created_by: CREATED_BY[layer.name] })),
+    history: layers.map((layer) => ({ created, created_by: createdBy(layer.name) })),
   };
+}
+
+function createdBy(name: LayerName): string {
+  return name in CREATED_BY ? CREATED_BY[name as keyof typeof CREATED_BY] : `virtainers: ${name.replace('-', ' ')}`;
 }
 
 function manifestDocument(layers: readonly Layer[], fields: ImageFields, config: Buffer): object {

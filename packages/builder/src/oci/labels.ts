@@ -11,6 +11,8 @@ export interface Provenance {
   readonly homepage: string | undefined;
   /** diffID of the runtime root. */
   readonly root: string;
+  /** By name. */
+  readonly features: readonly string[];
   /** Where the disk came from, as far as it may be published: a file's name or address, or the catalogue's name. */
   readonly source: string;
   /** Of the cloud image's file, as its vendor publishes it; a disk made from packages came from no file and has none. */
@@ -29,6 +31,8 @@ export function imageLabels(machine: Machine, provenance: Provenance): Record<st
     'io.virtainers.disk.sha256': disk?.sha256,
     'io.virtainers.disk.size': disk && String(disk.size),
     'io.virtainers.disk.virtual-size': disk && String(disk.virtualSize),
+    'io.virtainers.features': provenance.features.join(',') || undefined,
+    'io.virtainers.firmware': machine.firmware,
     'io.virtainers.format-version': String(machine.formatVersion),
     'io.virtainers.name': machine.name,
     'io.virtainers.osinfo': machine.osinfo,

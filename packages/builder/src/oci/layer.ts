@@ -3,7 +3,8 @@ import { MEDIA_TYPES } from './media-types.ts';
 import { type Segment, segmentsSize } from './segments.ts';
 import { sortEntries, type TarEntry, tarSegments } from './tar.ts';
 
-export type LayerName = 'root' | 'disk' | 'app';
+/** Bottom first: the root, features by name, the disk, the app. */
+export type LayerName = 'root' | `feature-${string}` | 'disk' | 'app';
 
 /** A layer whose bytes are described; a plain tar's digest is known once somebody has read them. */
 export interface LayerPlan {

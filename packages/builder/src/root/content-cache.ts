@@ -12,6 +12,7 @@ export function cacheKey(inputs: object): Digest {
 
 const MAKES: Readonly<Record<Workshop, string>> = {
   disks: 'makes the same disk',
+  features: 'makes the same feature',
   roots: 'makes the same runtime root',
   tools: 'makes the same tools',
   tmp: 'does the same',

@@ -8,25 +8,32 @@ import { withWorkFolder } from '../work-folder.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cachedFolder, cacheKey } from './content-cache.ts';
 import { type Deb, fetchDebs } from './debs.ts';
+import { statusStanzas } from './dpkg-status.ts';
 import { type GzipLayer, writeGzipLayer } from './gzip-layer.ts';
 import { formatLock } from './lock.ts';
 import { type LockOptions, lockedPackages } from './locked-packages.ts';
 import { osinfoTable } from './osinfo.ts';
 import { pathRules } from './path-rules.ts';
-import { controlFields } from './repository.ts';
+import { lockedRootPackages, type RootPackage } from './root-packages.ts';
 import { runtimeFiles } from './runtime-files.ts';
 import { selectionOf } from './selection.ts';
 import type { ToolRoot } from './tool-root.ts';
 
-/** The lowest layer of every image, as a file in the cache. */
-export interface RootLayer extends GzipLayer {
+/** A layer made from packages, as a file in the cache. */
+export interface PackageLayer extends GzipLayer {
   readonly path: string;
   readonly mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip';
+}
+
+/** The lowest layer of every image. */
+interface RootLayer extends PackageLayer {
+  readonly packages: readonly RootPackage[];
 }
 
 /** Raise it when what is done with packages and files changes. */
 const RECIPE = 1;
 const OSINFO_PACKAGE = 'osinfo-db';
+export const LAYER_FILE = 'layer.tar.gz';
 
 /** The runtime root of images/runtime.yaml for containers of `arch`; no program of it runs for that. Throws what lockedPackages and fetchDebs throw. */
 export async function makeRuntimeRoot(
@@ -51,10 +58,15 @@ export async function makeRuntimeRoot(
   ctx.onEvent({ type: 'start', step: 'root', title: 'runtime root' });
   const { folder, result, cached } = await cachedFolder(ctx, 'roots', key, async (temp) => {
     const debs = await fetchDebs(ctx, lock, selection.mirror, selection.name);
-    return makeLayer(ctx, tools, definition, arch, debs, join(temp, 'layer.tar.gz'));
+    return makeLayer(ctx, tools, definition, arch, debs, join(temp, LAYER_FILE));
   });
   ctx.onEvent({ type: 'end', step: 'root', note: `${Math.round(result.size / 1e6)} MB`, cached });
-  return { ...result, path: join(folder, 'layer.tar.gz'), mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' };
+  return { ...packageLayer(folder, result), packages: lockedRootPackages(lock) };
+}
+
+/** Where a cached folder holds the layer that was made in it. */
+export function packageLayer(folder: string, made: GzipLayer): PackageLayer {
+  return { ...made, path: join(folder, LAYER_FILE), mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' };
 }
 
 async function makeLayer(
@@ -71,7 +83,7 @@ async function makeLayer(
   const installed = debs.filter((deb) => deb !== osinfo);
   const files = runtimeFiles(
     `${JSON.stringify(await osinfoTable(ctx.spawn, osinfo.file))}\n`,
-    await dpkgStatus(ctx, installed),
+    (await statusStanzas(ctx.exec, installed)).join('\n'),
   );
   const rules = pathRules(
     definition.drop.flatMap((group) => group.paths),
@@ -91,13 +103,4 @@ async function makeLayer(
   });
   for (const pattern of rules.unused()) ctx.log.debug(`${definition.path}: drop: ${pattern} meets nothing`);
   return result;
-}
-
-/** /var/lib/dpkg/status (dpkg-query(1)), so that scanners know what is in the image. */
-async function dpkgStatus(ctx: BuildContext, debs: readonly Deb[]): Promise<string> {
-  const fields = ['Package', 'Source', 'Version', 'Architecture', 'Maintainer', 'Section', 'Priority', 'Description'];
-  const stanzas = await controlFields(ctx.exec, debs, fields);
-  return stanzas
-    .map((stanza) => `${stanza.trimEnd().replace(/^(Package: .*)$/m, '$1\nStatus: install ok installed')}\n`)
-    .join('\n');
 }

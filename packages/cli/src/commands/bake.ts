@@ -22,6 +22,8 @@ const schema = z.object({
   arch: z.enum(ARCHITECTURES, 'amd64 or arm64').optional(),
   user: z.string().min(1).optional(),
   osinfo: z.string().min(1).optional(),
+  firmware: z.enum(['bios', 'uefi'], { error: 'bios or uefi' }).optional(),
+  feature: z.array(z.string().min(1)).optional(),
   size: size('B').optional(),
   maxVirtualSize: size('B').optional(),
   runtime: z.string().min(1).optional(),
@@ -35,7 +37,7 @@ const schema = z.object({
 });
 
 export const action: Action = async (cli, sources, raw) => {
-  const { json, cacheDir, name, output, load, runtime, insecure, lockDir, updateLock, ...each } = parseOptions(
+  const { json, cacheDir, name, output, load, runtime, insecure, lockDir, updateLock, feature, ...each } = parseOptions(
     schema,
     raw,
   );
@@ -43,7 +45,7 @@ export const action: Action = async (cli, sources, raw) => {
   if (sources.length > 1) checkOwn(each);
   const definitions = await loadCatalogue(cli);
   const tags = name === undefined ? undefined : [name.includes('/') ? name : `virtainers/${name}`];
-  const images = sources.map((source) => ({ source, tags, ...each }));
+  const images = sources.map((source) => ({ source, tags, features: feature, ...each }));
   const common = { definitions, output, load, runtime, insecure, lockDir, updateLock };
   const outcomes = await bakeAll(makeBuildContext(cli, cacheDir), { images, ...common });
   if (json) cli.print(JSON.stringify(asJson(outcomes), null, 2));

@@ -37,6 +37,8 @@ function describe(facts: ImageFacts): [string, string][] {
     ['login user', facts.user],
     ['osinfo', facts.osinfo],
     ['ports', facts.ports.length > 0 ? facts.ports.join(', ') : undefined],
+    ['firmware', facts.firmware],
+    ['features', facts.features.length > 0 ? facts.features.join(', ') : undefined],
     ['disk', disk && `${formatSize(disk.size)}, ${formatSize(disk.virtualSize)} for the guest`],
     ['disk digest', disk?.sha256],
   ];

@@ -116,6 +116,17 @@ export const COMMANDS: readonly CommandRow[] = [
       { flags: '--allow-unverified', description: 'bake a URL without a checksum' },
       { flags: '--user <user>', description: 'login user of the guest; otherwise guessed from the file name' },
       { flags: '--osinfo <id>', description: 'osinfo short id of the guest, such as debian13' },
+      {
+        flags: '--firmware <firmware>',
+        description: 'bios or uefi; otherwise bios where the disk boots with it',
+        complete: ['bios', 'uefi'],
+      },
+      {
+        flags: '--feature <feature>',
+        description: 'what the image brings beside it: uefi (also a TPM), aarch64, rbd, share or spice',
+        complete: ['aarch64', 'rbd', 'share', 'spice', 'uefi'],
+        repeated: true,
+      },
       { flags: '--size <size>', description: 'grow the disk, such as 20G' },
       { flags: '--max-virtual-size <size>', description: 'refuse larger disks; 1T unless given' },
       {
@@ -140,6 +151,10 @@ export const COMMANDS: readonly CommandRow[] = [
       {
         command: 'virtainers bake debian:13-packages --load docker',
         meaning: "make a Debian 13 from Debian's packages",
+      },
+      {
+        command: 'virtainers bake fedora --firmware uefi --load docker',
+        meaning: 'the same, started by UEFI instead of a BIOS',
       },
       {
         command: 'virtainers bake debian:12-packages -o debian-12.tar',
