@@ -11,6 +11,14 @@ export function cutAt(at: number): Fault {
   return ({ send }) => send({ until: at, ending: 'cut' });
 }
 
+/** The connection ends at every `step` bytes of the file. */
+export function cutEvery(step: number): Fault {
+  return ({ send, request }) => {
+    const start = Number(/\d+/.exec(request.headers.range ?? '')?.[0] ?? 0);
+    return send({ until: (Math.floor(start / step) + 1) * step, ending: 'cut' });
+  };
+}
+
 /** Nothing comes from the file's byte `at` on, and the connection stays. */
 export function stallAt(at: number): Fault {
   return ({ send }) => send({ until: at, ending: 'stall' });

@@ -10,7 +10,7 @@ export interface Exchange {
   readonly url: string;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** How often this URL has been asked for, this time included. */
+  /** How often this URL has been asked for since the server was last told to misbehave, this time included. */
   readonly count: number;
   /** The file, or what of it was asked for; 404 where there is none. */
   send(how?: Sending): Promise<void>;
@@ -112,7 +112,11 @@ export async function startVendorServer(options: VendorServerOptions): Promise<V
     tunnels,
     put: (url, content) => void files.set(url, content),
     remove: (url) => void files.delete(url),
-    misbehave: (fault, url = '') => void (fault ? faults.set(url, fault) : faults.delete(url)),
+    misbehave: (fault, url = '') => {
+      counts.clear();
+      if (fault) faults.set(url, fault);
+      else faults.delete(url);
+    },
     end: async () => {
       for (const server of [proxy, secure, plain]) server.close();
       for (const socket of sockets) socket.destroy();

@@ -10,6 +10,7 @@ import { tempFolder } from '../helpers/temp-folder.ts';
 import {
   changeAt,
   cutAt,
+  cutEvery,
   lieBy,
   loginPage,
   redirectLoop,
@@ -102,6 +103,14 @@ const FINAL: Record<string, { fault: () => Fault; code: string; says: RegExp }> 
   },
 };
 
+test('an unverified file is fetched once more only if it has changed', async () => {
+  const open = { sha256: undefined, allowUnverified: true };
+  server.misbehave(times(1, cutAt(100_000)), URL_OF_DISK);
+  const first = await bakeIt(open);
+  expect(await bakeIt(open)).toMatchObject({ digest: first.digest, cached: true });
+  expect(server.seen.slice(-3).map(({ status }) => status)).toEqual([200, 206, 304]);
+});
+
 test.each(Object.entries(FINAL))('%s is told at once, and nothing is kept', async (_name, { fault, code, says }) => {
   server.misbehave(fault(), URL_OF_DISK);
   await expect(bakeIt()).rejects.toMatchObject({ code, message: expect.stringMatching(says) });
@@ -114,6 +123,7 @@ const PASSING: Record<string, () => Fault> = {
   'no length': () => withoutLength,
   'a stall': () => times(1, stallAt(disk.length / 2)),
   'a cut': () => times(1, cutAt(100_000)),
+  'a cut at every tenth': () => cutEvery(Math.ceil(disk.length / 10)),
   'two cuts without ranges': () =>
     times(2, (exchange) => exchange.send({ ranges: false, until: 100_000, ending: 'cut' })),
   'a length that is too large, once': () => times(1, lieBy(1000)),

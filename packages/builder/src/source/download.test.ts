@@ -61,15 +61,18 @@ function serve(
   response: ServerResponse,
   { cutAt, etag = '"v1"' }: { cutAt?: number; etag?: string } = {},
 ) {
-  const wanted = Number(/bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  const [, first = '0', last = ''] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '') ?? [];
+  const wanted = Number(first);
   const current = request.headers['if-range'] === undefined || request.headers['if-range'] === etag;
   const start = current ? wanted : 0;
-  response.writeHead(start > 0 ? 206 : 200, {
+  const end = current && last ? Math.min(Number(last) + 1, content.length) : content.length;
+  const partial = current && request.headers.range !== undefined;
+  response.writeHead(partial ? 206 : 200, {
     etag,
-    'content-length': content.length - start,
-    ...(start > 0 ? { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` } : {}),
+    'content-length': end - start,
+    ...(partial ? { 'content-range': `bytes ${start}-${end - 1}/${content.length}` } : {}),
   });
-  if (cutAt === undefined) return response.end(content.subarray(start));
+  if (cutAt === undefined) return response.end(content.subarray(start, end));
   return response.write(content.subarray(start, cutAt), () => setImmediate(() => response.destroy()));
 }
 
@@ -85,7 +88,8 @@ test('goes on where the connection broke, if the file is still the same', async 
   respond = (request, response, count) => serve(request, response, count < 3 ? { cutAt: count * 150_000 } : {});
   expect((await fetchIt())?.digest).toBe(`sha256:${sha256}`);
   expect(seen.length).toBe(3);
-  expect(pauses).toEqual([500, 1000]);
+  // Each try brought something.
+  expect(pauses).toEqual([500, 500]);
 });
 
 test('begins anew when the file is another one', async () => {
@@ -163,7 +167,7 @@ test('credentials go into a header, not into messages', async () => {
 
 test('what is known and current is not fetched', async () => {
   respond = (request, response) => response.writeHead(request.headers['if-none-match'] === '"v1"' ? 304 : 200).end();
-  expect(await fetchIt({ known: { etag: '"v1"' } })).toBeUndefined();
+  expect(await fetchIt({ known: { etag: '"v1"' }, sums: {} })).toBeUndefined();
   expect(await readdir(folder)).toEqual([]);
 });
 
@@ -174,6 +178,51 @@ test('an interruption keeps what came', async () => {
   await expect(fetchIt({ signal: controller.signal, onProgress })).rejects.toThrow('interrupted');
   const [part = ''] = await readdir(folder);
   expect((await readFile(join(folder, part, 'data'))).length).toBeGreaterThan(0);
+});
+
+const pieces = { size: 50_000, atOnce: 4 };
+
+test('a large file comes in pieces, several at once, and is hashed in order', async () => {
+  const waiting: (() => void)[] = [];
+  respond = (request, response, count) => {
+    if (count > 4 || count === 1) return serve(request, response);
+    // None of the second to the fourth is answered before all three have been asked.
+    waiting.push(() => serve(request, response));
+    if (waiting.length === 3) for (const answer of waiting.reverse()) answer();
+  };
+  expect((await fetchIt({ pieces }))?.digest).toBe(`sha256:${sha256}`);
+  const asked = seen.map(({ range }) => Number(/\d+/.exec(range ?? '')?.[0])).sort((a, b) => a - b);
+  expect(asked).toEqual(Array.from({ length: 8 }, (_, index) => index * pieces.size));
+});
+
+test('a server that refuses more connections is left with one', async () => {
+  respond = (request, response, count) =>
+    count > 1 && count < 5 ? response.writeHead(503).end() : serve(request, response);
+  expect((await fetchIt({ pieces }))?.digest).toBe(`sha256:${sha256}`);
+  expect(pauses).toEqual([]);
+});
+
+test('pieces of two versions are told apart by their ETags', async () => {
+  respond = (request, response, count) => serve(request, response, { etag: count < 4 ? '"v0"' : '"v1"' });
+  expect((await fetchIt({ pieces: { ...pieces, atOnce: 1 } }))?.digest).toBe(`sha256:${sha256}`);
+  expect(pauses).toEqual([500]);
+  expect(seen.length).toBe(4 + 8);
+});
+
+test('what came in pieces before a break is not fetched again', async () => {
+  const served: number[] = [];
+  respond = (request, response, count) => {
+    if (count > 5) return response.destroy();
+    served.push(Number(/\d+/.exec(request.headers.range ?? '')?.[0]));
+    return serve(request, response);
+  };
+  await expect(fetchIt({ pieces })).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
+  respond = (request, response) => {
+    served.push(Number(/\d+/.exec(request.headers.range ?? '')?.[0]));
+    serve(request, response);
+  };
+  expect((await fetchIt({ pieces: { ...pieces, atOnce: 1 } }))?.digest).toBe(`sha256:${sha256}`);
+  expect(served.length).toBeLessThan(8 + 4);
 });
 
 test('of two downloads one gets a part; that of a killed process is taken over, and one part is left', async () => {

@@ -8,11 +8,24 @@ export class TransientError extends Error {
   override readonly name = 'TransientError';
   /** As the server asks (RFC 9110, 10.2.3). */
   readonly retryAfterMs: number | undefined;
+  /** The file is not the one that it was: what is here of it is of no use. */
+  readonly stale: boolean;
+  /** The step came nearer to its end, and so the tries are counted anew. */
+  readonly progressed: boolean;
 
-  constructor(message: string, options: { cause?: unknown; retryAfterMs?: number | undefined } = {}) {
+  constructor(message: string, options: TransientOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.retryAfterMs = options.retryAfterMs;
+    this.stale = options.stale ?? false;
+    this.progressed = options.progressed ?? false;
   }
+}
+
+interface TransientOptions {
+  readonly cause?: unknown;
+  readonly retryAfterMs?: number | undefined;
+  readonly stale?: boolean;
+  readonly progressed?: boolean;
 }
 
 /** The way out: through a proxy or not, trusting whom. */

@@ -1,14 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { z } from 'zod';
 import { thisHost, thisProcess } from '../owner.ts';
 import { isAbandoned, markOf, parseMark } from '../work-folder.ts';
 
-/** A download under way: `data` and what the server called the version it is of. One process has it at a time. */
+/** A download under way: `data`, and what is known of it. One process has it at a time. */
 export interface Part {
   readonly folder: string;
   readonly data: string;
 }
+
+const stateSchema = z.object({
+  /** What the server called the version that this is of: an ETag, or a date that If-Range takes (RFC 9110, 13.1.5). */
+  validator: z.string().optional(),
+  /** Bytes of the whole file. */
+  total: z.int().nonnegative().optional(),
+  ranges: z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative()])),
+});
+
+/** What of the file is there. */
+export type PartState = z.infer<typeof stateSchema>;
 
 /**
  * Takes over what an earlier try for `key` has left under `parent`, orderly or killed, or begins an empty part. A part is
@@ -36,14 +48,20 @@ export async function dropPart(part: Part): Promise<void> {
   await rm(part.folder, { recursive: true, force: true });
 }
 
-/** An ETag or a date that If-Range takes (RFC 9110, 13.1.5). */
-export async function readValidator(part: Part): Promise<string | undefined> {
-  return readFile(join(part.folder, 'validator'), 'utf8').catch(() => undefined);
+/** Nothing, where it was not written or is of another version of virtainers. */
+export async function readState(part: Part): Promise<PartState> {
+  try {
+    return stateSchema.parse(JSON.parse(await readFile(join(part.folder, 'state.json'), 'utf8')));
+  } catch {
+    return { ranges: [] };
+  }
 }
 
-export async function writeValidator(part: Part, validator: string | undefined): Promise<void> {
-  const path = join(part.folder, 'validator');
-  await (validator === undefined ? rm(path, { force: true }) : writeFile(path, validator));
+/** Not synced: after a power cut the file's sum tells, and where none is known, its length. */
+export async function writeState(part: Part, state: PartState): Promise<void> {
+  const path = join(part.folder, 'state.json');
+  await writeFile(`${path}.tmp`, JSON.stringify(state));
+  await rename(`${path}.tmp`, path);
 }
 
 /** One of the parts that nobody works on; the others are of no use then. */

@@ -4,7 +4,7 @@ import { TransientError, type Way } from './http.ts';
 export const TRIES = 5;
 const FIRST_PAUSE_MS = 500;
 
-/** Does `step` until it succeeds, fails for good, or has failed TRIES times in a way that time may cure. */
+/** Does `step` until it succeeds, fails for good, or has failed TRIES times without progress in a way that time may cure. */
 export async function retrying<T>(
   step: () => Promise<T>,
   { pause = wait, signal }: Pick<Way, 'pause' | 'signal'>,
@@ -13,7 +13,9 @@ export async function retrying<T>(
     try {
       return await step();
     } catch (error) {
-      if (!(error instanceof TransientError) || tried === TRIES) throw error;
+      if (!(error instanceof TransientError)) throw error;
+      if (error.progressed) tried = 1;
+      if (tried === TRIES) throw error;
       await pause(Math.max(FIRST_PAUSE_MS * 2 ** (tried - 1), error.retryAfterMs ?? 0), signal);
     }
   }
