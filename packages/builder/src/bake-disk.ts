@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { type Architecture, VirtainersError } from '@virtainers/core';
+import { type Architecture, type Digest, type Machine, VirtainersError } from '@virtainers/core';
 import { bakeCloudDisk } from './cloud-disk.ts';
 import type { BuildContext } from './context.ts';
 import { findDefinition } from './definition/load.ts';
@@ -9,6 +9,8 @@ import { growPackageDisk } from './disk/grown-disk.ts';
 import { DEFAULT_MAX_VIRTUAL_SIZE } from './disk/inspect.ts';
 import { makePackageDisk, type PackageDisk } from './disk/package-disk.ts';
 import type { QemuTool } from './disk/qemu-tool.ts';
+import { bakeImageDisk } from './image-source/image-disk.ts';
+import { type ImageOrigin, imageOriginAt, parseImageOrigin } from './oci/image-origin.ts';
 import type { LockOptions } from './root/locked-packages.ts';
 import type { ToolRoot } from './root/tool-root.ts';
 import { looksLikeOrigin, type Origin, parseOrigin } from './source/locate.ts';
@@ -16,8 +18,8 @@ import { openOrigin } from './source/origin-file.ts';
 import { parseSums } from './source/sums.ts';
 import type { Trust } from './source/vendor.ts';
 
-/** What is to be baked: a definition, or somebody's disk. */
-export type Subject = { readonly kind: 'definition'; readonly definition: ImageDefinition } | Origin;
+/** What is to be baked: a definition, or somebody's disk, which may lie in an image. */
+export type Subject = { readonly kind: 'definition'; readonly definition: ImageDefinition } | Origin | ImageOrigin;
 
 /** The disk of an image and where it came from. */
 export interface BakedDisk {
@@ -25,6 +27,8 @@ export interface BakedDisk {
   readonly sourceDigest: string | undefined;
   /** Where a vendor's file was found, and who vouches for it. */
   readonly vendor?: { readonly url: string; readonly trust: Trust } | undefined;
+  /** The image that it was taken out of; `machine` where virtainers had made that. */
+  readonly image?: { readonly digest: Digest; readonly machine: Machine | undefined } | undefined;
   readonly convertedBy: string | undefined;
 }
 
@@ -34,12 +38,16 @@ export interface DiskOptions {
   readonly allowUnverified?: boolean | undefined;
   readonly maxVirtualSize?: number | undefined;
   readonly size?: number | undefined;
+  /** Plain http, or a certificate that nobody vouches for. */
+  readonly insecure?: boolean | undefined;
 }
 
 /** A catalogue's name wins over a file of the same name in this folder; a path has a `/` in it. IMAGE_UNKNOWN. */
 export async function resolveSubject(source: string, definitions: readonly ImageDefinition[]): Promise<Subject> {
-  if (looksLikeOrigin(source)) return parseOrigin(source);
   const known = definitions.some(({ name, aliases }) => name === source || aliases.includes(source));
+  const image = parseImageOrigin(source) ?? (known ? undefined : await imageOriginAt(source));
+  if (image) return image;
+  if (looksLikeOrigin(source)) return parseOrigin(source);
   if (!known && (await stat(source).catch(() => undefined))?.isFile()) return parseOrigin(source);
   return { kind: 'definition', definition: findDefinition(definitions, source) };
 }
@@ -65,6 +73,7 @@ export async function bakeDisk(
   needs: { tools: () => Promise<ToolRoot>; qemu: () => Promise<QemuTool>; locks: LockOptions },
   options: DiskOptions,
 ): Promise<BakedDisk> {
+  if (subject.kind === 'image') return bakeImageDisk(ctx, subject, await needs.qemu(), { ...options, arch });
   if (subject.kind !== 'definition') return foreign(await foreignDisk(ctx, subject, await needs.qemu(), options));
   const { definition } = subject;
   const none = { sourceDigest: undefined, convertedBy: undefined };

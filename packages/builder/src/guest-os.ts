@@ -40,9 +40,9 @@ export function guessArchitecture(stem: string): Architecture {
   return /[-_.](?:aarch64|arm64)\b/i.test(stem) ? 'arm64' : 'amd64';
 }
 
-/** Guesses from a file's name: `debian-13-genericcloud-amd64` -> debian, debian13. */
+/** Guesses from a file's or an image's name: `debian-13-genericcloud-amd64`, `debian:13` -> debian, debian13. */
 export function guessGuestOs(stem: string): GuestOs {
-  const name = stem.toLowerCase().replace(ARCHITECTURE, '');
+  const name = stem.toLowerCase().replace(':', '-').replace(ARCHITECTURE, '');
   for (const [pattern, user, osinfo] of FAMILIES) {
     const match = pattern.exec(name);
     if (match) return { user, osinfo: osinfo.replace(/\$(\d)/g, (_, index: string) => match[Number(index)] ?? '') };

@@ -1,6 +1,7 @@
-import type { Machine } from '@virtainers/core';
+import { type Machine, VirtainersError } from '@virtainers/core';
 import type { BakedDisk } from '../bake-disk.ts';
 import type { BuildContext } from '../context.ts';
+import type { Firmware } from '../firmware.ts';
 import { guessGuestOs } from '../guest-os.ts';
 import type { ImageDraft } from '../oci/archive.ts';
 import { planAppLayer, planDiskLayer } from '../oci/guest-layers.ts';
@@ -33,25 +34,38 @@ export async function draftImage(
   };
 }
 
-function describeMachine({ subject, options, name, arch, firmware }: ImagePlan, { disk }: BakedDisk): Machine {
-  const own = subject.kind === 'definition' ? subject.definition : { ...guessGuestOs(subject.stem) };
-  const known: Partial<Pick<Machine, 'ports' | 'minRamMiB'>> = 'ports' in own ? own : {};
+function describeMachine(plan: ImagePlan, { disk, image }: BakedDisk): Machine {
+  const { subject, options, name, arch } = plan;
+  const said =
+    subject.kind === 'definition' ? subject.definition : { ...guessGuestOs(subject.stem), ...image?.machine };
+  const own: Pick<Machine, 'osinfo' | 'user'> & Partial<Pick<Machine, 'ports' | 'minRamMiB'>> = said;
   return {
     formatVersion: 1,
-    name,
+    name: image?.machine?.name ?? name,
     arch,
     osinfo: options.osinfo ?? own.osinfo,
     user: options.user ?? own.user,
-    ...firmware,
-    ports: [...(options.ports ?? known.ports ?? [22])],
-    ...(known.minRamMiB === undefined ? {} : { minRamMiB: known.minRamMiB }),
+    ...firmwareOf(plan, image?.machine),
+    ports: [...(options.ports ?? own.ports ?? [22])],
+    ...(own.minRamMiB === undefined ? {} : { minRamMiB: own.minRamMiB }),
     ...(disk && { disk: { format: 'qcow2', sha256: disk.sha256, size: disk.size, virtualSize: disk.virtualSize } }),
   };
 }
 
+/** ARGUMENTS_BAD where another virtainer's disk boots with what this image was not planned with. */
+function firmwareOf({ source, firmware, options }: ImagePlan, machine: Machine | undefined): Firmware {
+  if (machine === undefined || options.firmware !== undefined) return firmware;
+  const { firmware: its, secureBoot } = machine;
+  if (its === firmware.firmware) return { ...firmware, ...(secureBoot ? { secureBoot } : {}) };
+  throw new VirtainersError('ARGUMENTS_BAD', `${source} boots with ${its}, not with ${firmware.firmware}`, {
+    hint: `say so: --firmware ${its}`,
+  });
+}
+
 function provenance({ subject, features }: ImagePlan, baked: BakedDisk, root: Layer, created: number): Provenance {
-  const { sourceDigest, convertedBy } = baked;
-  const common = { created, root: root.diffID, features: features.map(({ name }) => name), sourceDigest, convertedBy };
+  const { sourceDigest, convertedBy, image } = baked;
+  const made = { created, root: root.diffID, features: features.map(({ name }) => name) };
+  const common = { ...made, sourceDigest, sourceImage: image?.digest, convertedBy };
   if (subject.kind !== 'definition') {
     return { ...common, title: subject.stem, license: undefined, homepage: undefined, source: subject.label };
   }

@@ -8,7 +8,7 @@ import type { SinkResult } from '../sink/sink.ts';
 
 /** What one image shall be. */
 export interface ImageOptions extends DiskOptions {
-  /** A catalogue name, a path, or an http(s) URL. */
+  /** A catalogue name, a path or an http(s) URL of a disk, or an image with a disk in it: `oci://REF` and skopeo's names. */
   readonly source: string;
   /**
    * References of the image; the first is its name. Default: `virtainers/<name>`. In each, and in `push`, `{name}` and

@@ -62,7 +62,7 @@ export function makeDisk(
   { tools, qemu }: SharedParts,
   locks: CommonOptions,
 ): Promise<BakedDisk> {
-  return bakeDisk(ctx, subject, arch, { tools, qemu, locks }, options);
+  return bakeDisk(ctx, subject, arch, { tools, qemu, locks }, { ...options, insecure: locks.insecure });
 }
 
 async function makeRoot(

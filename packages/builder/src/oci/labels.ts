@@ -1,4 +1,4 @@
-import type { Machine } from '@virtainers/core';
+import type { Digest, Machine } from '@virtainers/core';
 import { timestamp } from './image.ts';
 import { ROOT_LABEL } from './published-root.ts';
 
@@ -17,6 +17,8 @@ export interface Provenance {
   readonly source: string;
   /** Of the cloud image's file, as its vendor publishes it; a disk made from packages came from no file and has none. */
   readonly sourceDigest: string | undefined;
+  /** Of the image that the disk was taken out of: its manifest's digest, or Docker's image id. */
+  readonly sourceImage?: Digest | undefined;
   /** Who vouches for that file: its vendor's signature, a sum that the catalogue knows, or the server alone. */
   readonly trust?: string | undefined;
   /** Version of the qemu-img that wrote the disk; undefined where the vendor's bytes were kept. */
@@ -40,6 +42,7 @@ export function imageLabels(machine: Machine, provenance: Provenance): Record<st
     'io.virtainers.qemu-img': provenance.convertedBy,
     [ROOT_LABEL]: provenance.root,
     'io.virtainers.source': provenance.source,
+    'io.virtainers.source.image': provenance.sourceImage,
     'io.virtainers.source.sha256': provenance.sourceDigest?.slice(7),
     'io.virtainers.source.trust': provenance.trust,
     'io.virtainers.user': machine.user,

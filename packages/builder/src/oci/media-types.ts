@@ -12,6 +12,7 @@ export const MEDIA_TYPES = {
 export const DOCKER_MEDIA_TYPES = {
   index: 'application/vnd.docker.distribution.manifest.list.v2+json',
   manifest: 'application/vnd.docker.distribution.manifest.v2+json',
+  config: 'application/vnd.docker.container.image.v1+json',
   layerTar: 'application/vnd.docker.image.rootfs.diff.tar',
   layerGzip: 'application/vnd.docker.image.rootfs.diff.tar.gzip',
 } as const;

@@ -1,5 +1,5 @@
 import { open, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type Digest, digestBytes, VirtainersError } from '@virtainers/core';
 import type { z } from 'zod';
 import { blobPath } from './archive.ts';
@@ -22,6 +22,8 @@ export interface StoredImage {
   readonly config: ImageConfig;
   /** The name that the index gives it. */
   readonly reference: string | undefined;
+  /** Its layers' digests are of what they unpack to: nothing says what their stored bytes hash to. */
+  readonly layersByDiffID?: true;
   /** Where a blob's bytes lie; ARCHIVE_INVALID when it is not there or has another size. */
   locate(descriptor: Descriptor): Promise<{ path: string } & TarMember>;
 }
@@ -32,8 +34,11 @@ type Locate = (name: string) => Promise<({ path: string } & TarMember) | undefin
 const LARGEST_DOCUMENT = 4 * 1024 * 1024;
 const INDEX_TYPES: readonly string[] = [MEDIA_TYPES.index, DOCKER_MEDIA_TYPES.index];
 
-/** Opens an OCI image layout, unpacked or as one tar: the only image in it, or that of `arch`. ARCHIVE_INVALID. */
-export async function openImage(origin: string, arch?: string): Promise<StoredImage> {
+/**
+ * Opens an OCI image layout, unpacked or as one tar: the only image in it, or that of `arch`; `wanted` names one of several.
+ * ARCHIVE_INVALID.
+ */
+export async function openImage(origin: string, arch?: string, wanted?: string): Promise<StoredImage> {
   const locate = (await stat(origin)).isDirectory() ? inFolder(origin) : inTar(origin, await indexTar(origin));
   const index = await locate('index.json');
   if (!index) {
@@ -43,20 +48,35 @@ export async function openImage(origin: string, arch?: string): Promise<StoredIm
       `make one with: skopeo copy docker-archive:${origin} oci-archive:NEW`,
     );
   }
-  const top = parse(indexSchema, await readAt(index, origin), `${origin}, index.json`);
-  const chosen = await chooseManifest(top.manifests, locate, origin, arch);
+  const top = parse(indexSchema, await readMember(index, origin), `${origin}, index.json`);
+  const chosen = await chooseManifest(namedManifests(top.manifests, wanted), locate, origin, arch);
   const bytes = await readBlob(locate, chosen.descriptor, origin);
-  const manifest = parse(manifestSchema, bytes, `${origin}, manifest ${chosen.descriptor.digest}`);
+  return describe(origin, locate, bytes, chosen.reference);
+}
+
+/** Opens what `skopeo copy` writes into `dir:FOLDER`: the manifest as it is, blobs by their digests alone. ARCHIVE_INVALID. */
+export async function openCopy(folder: string, origin: string): Promise<StoredImage> {
+  const inCopy = inFolder(folder);
+  const locate: Locate = (name) => inCopy(basename(name));
+  const manifest = await locate('manifest.json');
+  if (!manifest) throw invalid(origin, 'its copy has no manifest');
+  return describe(origin, locate, await readMember(manifest, origin), undefined);
+}
+
+async function describe(
+  origin: string,
+  locate: Locate,
+  bytes: Buffer,
+  reference: string | undefined,
+): Promise<StoredImage> {
+  const digest = digestBytes(bytes);
+  const manifest = parse(manifestSchema, bytes, `${origin}, manifest ${digest}`);
   const config = parse(configSchema, await readBlob(locate, manifest.config, origin), `${origin}, image config`);
   if (config.rootfs.diff_ids.length !== manifest.layers.length) {
     throw invalid(origin, `it has ${manifest.layers.length} layers but ${config.rootfs.diff_ids.length} diff ids`);
   }
   return {
-    origin,
-    digest: chosen.descriptor.digest,
-    manifest,
-    config,
-    reference: chosen.reference,
+    ...{ origin, digest, manifest, config, reference },
     locate: (descriptor) => locateBlob(locate, descriptor, origin),
   };
 }
@@ -92,6 +112,11 @@ interface Choice {
   readonly reference: string | undefined;
 }
 
+function namedManifests(manifests: readonly Descriptor[], wanted: string | undefined): readonly Descriptor[] {
+  if (wanted === undefined) return manifests;
+  return manifests.filter(({ annotations }) => annotations?.['org.opencontainers.image.ref.name'] === wanted);
+}
+
 async function chooseManifest(
   manifests: readonly Descriptor[],
   locate: Locate,
@@ -99,16 +124,26 @@ async function chooseManifest(
   arch: string | undefined,
   depth = 0,
 ): Promise<Choice> {
-  const fits = arch ? manifests.filter((one) => !one.platform || one.platform.architecture === arch) : manifests;
+  const fits = arch ? manifests.filter(({ platform }) => !platform || isFor(platform, arch)) : manifests;
   const [descriptor] = fits;
   if (!descriptor) throw invalid(origin, `it holds no image${arch ? ` for ${arch}` : ''}`);
-  if (fits.length > 1) throw invalid(origin, `it holds ${fits.length} images`, 'give an archive of one image');
+  if (fits.length > 1)
+    throw invalid(
+      origin,
+      `it holds ${fits.length} images`,
+      'give an archive of one image, or name one behind its path: oci-archive:FILE:NAME',
+    );
   const reference = descriptor.annotations?.['org.opencontainers.image.ref.name'];
   if (!INDEX_TYPES.includes(descriptor.mediaType)) return { descriptor, reference };
   if (depth > 2) throw invalid(origin, 'its indexes are nested too deeply');
   const inner = parse(indexSchema, await readBlob(locate, descriptor, origin), `${origin}, index ${descriptor.digest}`);
   const choice = await chooseManifest(inner.manifests, locate, origin, arch, depth + 1);
   return { descriptor: choice.descriptor, reference: reference ?? choice.reference };
+}
+
+/** Whether a platform of an index is Linux on `arch`; an attestation's is `unknown`. */
+export function isFor(platform: Descriptor['platform'], arch: string): boolean {
+  return platform?.os === 'linux' && platform.architecture === arch;
 }
 
 function inFolder(folder: string): Locate {
@@ -140,13 +175,14 @@ async function locateBlob(
 }
 
 async function readBlob(locate: Locate, descriptor: Descriptor, origin: string): Promise<Buffer> {
-  const bytes = await readAt(await locateBlob(locate, descriptor, origin), origin);
+  const bytes = await readMember(await locateBlob(locate, descriptor, origin), origin);
   const digest = digestBytes(bytes);
   if (digest === descriptor.digest) return bytes;
   throw new VirtainersError('DIGEST_MISMATCH', `reading ${origin}: expected ${descriptor.digest}, got ${digest}`);
 }
 
-async function readAt(member: { path: string } & TarMember, origin: string): Promise<Buffer> {
+/** A document, of bounded size. */
+export async function readMember(member: { path: string } & TarMember, origin: string): Promise<Buffer> {
   if (member.size > LARGEST_DOCUMENT) throw invalid(origin, `a document in it has ${member.size} bytes`);
   if (member.offset === 0) return readFile(member.path);
   const handle = await open(member.path, 'r');

@@ -1,4 +1,4 @@
-import { VirtainersError } from '@virtainers/core';
+import { isDigest, VirtainersError } from '@virtainers/core';
 
 /** distribution/reference, "Grammar": [host[:port]/]path[:tag]. Digests name what is there, not what is to be made. */
 const NAME =
@@ -52,4 +52,18 @@ function sanitise(text: string): string {
     .replace(/[^a-z0-9]+/g, (run) => (run === '.' || run === '_' ? run : '-'))
     .slice(0, 128)
     .replace(/^[._-]+|[._-]+$/g, '');
+}
+
+/** Whether `text` may name an image that is there: by a tag, by a digest, or by both. */
+export function isReference(text: string): boolean {
+  const [name = '', digest, ...more] = text.split('@');
+  if (more.length > 0 || (digest !== undefined && !isDigest(digest))) return false;
+  const colon = name.lastIndexOf(':');
+  const tagged = colon > name.lastIndexOf('/');
+  return NAME.test(tagged ? name.slice(0, colon) : name) && (!tagged || TAG.test(name.slice(colon + 1)));
+}
+
+/** `quay.io/containerdisks/fedora:40` -> `fedora:40`: what it is called in its place; no tag says the same as `latest`. */
+export function shortName(reference: string): string {
+  return ((reference.split('@')[0] ?? '').split('/').at(-1) ?? '').replace(/:latest$/, '');
 }

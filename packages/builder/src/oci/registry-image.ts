@@ -1,7 +1,7 @@
 import { digestBytes, VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { DOCKER_MEDIA_TYPES, MEDIA_TYPES } from './media-types.ts';
-import { parse } from './read-layout.ts';
+import { isFor, parse } from './read-layout.ts';
 import { configSchema, type ImageConfig, indexSchema, type Manifest, manifestSchema } from './schema.ts';
 
 export interface RegistryOptions {
@@ -41,7 +41,7 @@ export async function readRegistryImage(
 
 function chooseFrom(raw: string, reference: string, arch: string): string {
   const index = parse(indexSchema, Buffer.from(raw), `${reference}, index`);
-  const chosen = index.manifests.find((one) => one.platform?.architecture === arch);
+  const chosen = index.manifests.find(({ platform }) => isFor(platform, arch));
   if (!chosen) throw new VirtainersError('ARCHIVE_INVALID', `reading ${reference}: it holds no image for ${arch}`);
   return withDigest(reference, chosen.digest);
 }

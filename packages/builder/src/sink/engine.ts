@@ -35,8 +35,8 @@ async function knowsAll(ctx: BuildContext, engine: Engine, named: NamedImage): P
   return named.references.length > 0;
 }
 
-/** The id that the engine has for `reference`, or undefined. */
-async function imageId(ctx: BuildContext, engine: Engine, reference: string): Promise<string | undefined> {
+/** The id that the engine has for `reference`, without `sha256:`, or undefined. ENGINE_UNAVAILABLE. */
+export async function imageId(ctx: BuildContext, engine: Engine, reference: string): Promise<string | undefined> {
   const args = ['image', 'inspect', '--format', '{{.Id}}', reference];
   const { exitCode, stdout, stderr } = await ctx.exec(engine, args, {
     env: ctx.env,

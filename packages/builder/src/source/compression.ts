@@ -122,8 +122,8 @@ async function writeOut(
 
 const ZEROS = Buffer.alloc(1 << 20);
 
-/** Holes cost nothing to write; a raw cloud image is mostly holes. */
-async function writeSparse(handle: FileHandle, piece: Buffer, offset: number): Promise<void> {
+/** Writes `piece` into a new file; holes cost nothing, and a raw cloud image is mostly holes. */
+export async function writeSparse(handle: FileHandle, piece: Buffer, offset: number): Promise<void> {
   for (let at = 0; at < piece.length; at += ZEROS.length) {
     const part = piece.subarray(at, at + ZEROS.length);
     if (part.equals(ZEROS.subarray(0, part.length))) continue;

@@ -119,7 +119,8 @@ async function openUrl(
   });
 }
 
-async function tryLink(from: string, to: string): Promise<boolean> {
+/** False where there is no `from`. */
+export async function tryLink(from: string, to: string): Promise<boolean> {
   try {
     await link(from, to);
     return true;

@@ -88,7 +88,7 @@ export const COMMANDS: readonly CommandRow[] = [
       {
         name: '<images...>',
         description:
-          'a name of the catalogue, a disk image (qcow2, raw, vmdk, vhdx, vdi; also .xz, .gz, .zst, .bz2), or its http(s) URL',
+          'a name of the catalogue, a disk image (qcow2, raw, vmdk, vhdx, vdi; also .xz, .gz, .zst, .bz2), its http(s) URL, or a container image with a disk in it (oci://REFERENCE, docker-daemon:REFERENCE, containers-storage:REFERENCE, an archive)',
         complete: 'catalogue',
       },
     ],
@@ -171,6 +171,10 @@ export const COMMANDS: readonly CommandRow[] = [
       {
         command: 'virtainers bake https://example.org/cloud.img --sha256 HEX --push registry.example/me/box:1',
         meaning: 'fetch, verify, bake and publish',
+      },
+      {
+        command: 'virtainers bake oci://quay.io/containerdisks/fedora:41 --load docker',
+        meaning: 'take over the disk of a KubeVirt containerDisk',
       },
     ],
     load: () => import('./bake.ts'),
