@@ -29,7 +29,7 @@ beforeAll(async () => {
     if (index > 0) await exec('truncate', ['--size=+1M', raw]);
     await exec('qemu-img', ['convert', '-c', '-f', 'raw', '-O', 'qcow2', raw, source]);
   }
-  const images = sources.map((source) => ({ source, tags: ['virtainers/{name}:13'] }));
+  const images = sources.map((source) => ({ source, tags: ['virtainers/{name}:13'], labels: { team: 'a' } }));
   options = { images, definitions: [], runtime: await publishRoot(folder) };
   archive = join(folder, 'all.tar');
   baked = results(await bakeAll(ctx, { ...options, output: archive }));
@@ -79,7 +79,7 @@ test('skopeo finds each by its name, Docker and Podman load all of them', async 
       await engine.load(archive);
       for (const { reference, name } of baked) {
         const [facts] = JSON.parse(await engine.command('image', 'inspect', reference));
-        expect(facts.Config.Labels['io.virtainers.name']).toBe(name);
+        expect(facts.Config.Labels).toMatchObject({ 'io.virtainers.name': name, team: 'a' });
       }
     } finally {
       await engine.stop();

@@ -27,6 +27,13 @@ export function size(unit: 'B' | 'M' | 'G') {
 
 export const flag = z.boolean().default(false);
 
+/** `KEY=VALUE` words as a record; of one key the last word counts, as for Docker. */
+export const pairs = z.array(z.string()).transform((words, context): Record<string, string> => {
+  const bad = words.filter((word) => !/^[^=]+=/.test(word));
+  for (const word of bad) context.addIssue({ code: 'custom', message: `${JSON.stringify(word)} is not KEY=VALUE` });
+  return Object.fromEntries(words.map((word) => [word.replace(/=.*$/s, ''), word.slice(word.indexOf('=') + 1)]));
+});
+
 export const engine = z.enum(ENGINE_NAMES, { error: `one of ${ENGINE_NAMES.join(', ')}` });
 
 /** Hexadecimal, as the tools sha256sum and sha512sum print it; a prefix such as `sha256:` may stand before it. */

@@ -22,7 +22,7 @@ export async function draftImage(
   const machine = describeMachine(plan, baked);
   const { arch, ports } = machine;
   const upper = [await planDiskLayer(machine, baked.disk, mtime), await planAppLayer(ctx.assetsDir, mtime)];
-  const labels = imageLabels(machine, provenance(plan, baked, lower[0] as Layer, mtime));
+  const labels = imageLabels(machine, provenance(plan, baked, lower[0] as Layer, mtime), plan.options.labels);
   return {
     plans: await recallDigests(ctx, [...lower, ...upper]),
     name: (layers) => ({

@@ -15,6 +15,8 @@ export interface ImageOptions extends DiskOptions {
    * `{tag}` stand for what the default would have there.
    */
   readonly tags?: readonly string[] | undefined;
+  /** Labels beside those that say what the image is; of the latter only `org.opencontainers.*` may be given anew. */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
   /** The registry's reference that it is sent to. */
   readonly push?: string | undefined;
   /** What guest and container are made for; otherwise what a file's name says, or amd64. */

@@ -8,6 +8,7 @@ import type { For } from '../definition/architectures.ts';
 import type { FeatureDefinition, ImageDefinition } from '../definition/schema.ts';
 import { chooseFirmware, type Firmware } from '../firmware.ts';
 import { guessArchitecture } from '../guest-os.ts';
+import { checkOwnLabels } from '../oci/labels.ts';
 import { defaultReference, fillReference, parseReference } from '../oci/reference.ts';
 import type { BakeAllOptions, CommonOptions, ImageOptions } from './options.ts';
 
@@ -63,6 +64,7 @@ async function planImage(
   const subject = await resolveSubject(source, definitions);
   checkDiskOptions(subject, options);
   const arch = options.arch ?? (subject.kind === 'definition' ? 'amd64' : guessArchitecture(subject.stem));
+  checkOwnLabels(options.labels ?? {});
   if (subject.kind === 'definition') checkDefinition(ctx, subject.definition);
   const firmware = chooseFirmware(subject, arch, options.firmware);
   const wanted = [...(options.features ?? []), ...neededFeatures({ arch, ...firmware })];

@@ -1,4 +1,4 @@
-import type { Digest, Machine } from '@virtainers/core';
+import { type Digest, type Machine, VirtainersError } from '@virtainers/core';
 import { timestamp } from './image.ts';
 import { ROOT_LABEL } from './published-root.ts';
 
@@ -25,8 +25,27 @@ export interface Provenance {
   readonly convertedBy: string | undefined;
 }
 
-/** Labels say what tools need to know without pulling a layer; annotations repeat them (`load` drops those). */
-export function imageLabels(machine: Machine, provenance: Provenance): Record<string, string> {
+/** What an image says of itself under these is what it is: nobody else may say so. */
+const RESERVED = 'io.virtainers.';
+
+/** ARGUMENTS_BAD, naming every label that is not for its user to give. */
+export function checkOwnLabels(own: Readonly<Record<string, string>>): void {
+  const problems = Object.keys(own).flatMap((key) => {
+    if (key.startsWith(RESERVED)) return [`label ${key}: what begins with ${RESERVED} is said by virtainers itself`];
+    return /^[^\s=]+$/.test(key) ? [] : [`label ${JSON.stringify(key)}: a key has neither spaces nor =`];
+  });
+  if (problems.length > 0) throw new VirtainersError('ARGUMENTS_BAD', problems.join('\n'));
+}
+
+/**
+ * Labels say what tools need to know without pulling a layer; annotations repeat them (`load` drops those). By key, so
+ * that the order in which `own` were given changes no digest.
+ */
+export function imageLabels(
+  machine: Machine,
+  provenance: Provenance,
+  own: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   const { disk } = machine;
   const labels: Record<string, string | undefined> = {
     'io.virtainers.arch': machine.arch,
@@ -51,10 +70,10 @@ export function imageLabels(machine: Machine, provenance: Provenance): Record<st
     'org.opencontainers.image.title': provenance.title,
     'org.opencontainers.image.url': provenance.homepage,
     'org.opencontainers.image.version': versionOf(machine.name),
+    ...own,
   };
-  return Object.fromEntries(
-    Object.entries(labels).filter((label): label is [string, string] => label[1] !== undefined),
-  );
+  const known = Object.entries(labels).filter((label): label is [string, string] => label[1] !== undefined);
+  return Object.fromEntries(known.sort(([one], [other]) => (one < other ? -1 : 1)));
 }
 
 /** `debian:13-packages` -> `13-packages`. */

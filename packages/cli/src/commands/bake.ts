@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
 import { loadCatalogue } from '../catalogue.ts';
 import type { Action, CliContext } from '../context.ts';
-import { checksum, engine, flag, parseOptions, size } from '../options.ts';
+import { checksum, engine, flag, pairs, parseOptions, size } from '../options.ts';
 
 const schema = z.object({
   output: z
@@ -16,6 +16,8 @@ const schema = z.object({
   push: z.string().min(1).optional(),
   insecure: flag,
   name: z.string().min(1).optional(),
+  tag: z.array(z.string().min(1)).optional(),
+  label: pairs.optional(),
   sha256: checksum('sha256').optional(),
   sha512: checksum('sha512').optional(),
   allowUnverified: flag,
@@ -37,17 +39,13 @@ const schema = z.object({
 });
 
 export const action: Action = async (cli, sources, raw) => {
-  const { json, cacheDir, name, output, load, runtime, insecure, lockDir, updateLock, feature, ...each } = parseOptions(
-    schema,
-    raw,
-  );
-  if (output === undefined && load === undefined && each.push === undefined) throw noSink(sources);
-  if (sources.length > 1) checkOwn(each);
+  const { json, cacheDir, name, tag = [], label: labels, feature: features, ...options } = parseOptions(schema, raw);
+  if (options.output === undefined && options.load === undefined && options.push === undefined) throw noSink(sources);
+  if (sources.length > 1) checkOwn(options);
   const definitions = await loadCatalogue(cli);
-  const tags = name === undefined ? undefined : [name.includes('/') ? name : `virtainers/${name}`];
-  const images = sources.map((source) => ({ source, tags, features: feature, ...each }));
-  const common = { definitions, output, load, runtime, insecure, lockDir, updateLock };
-  const outcomes = await bakeAll(makeBuildContext(cli, cacheDir), { images, ...common });
+  const tags = [name ?? '{name}:{tag}', ...tag].map((word) => (word.includes('/') ? word : `virtainers/${word}`));
+  const images = sources.map((source) => ({ ...options, source, tags, labels, features }));
+  const outcomes = await bakeAll(makeBuildContext(cli, cacheDir), { ...options, definitions, images });
   if (json) cli.print(JSON.stringify(asJson(outcomes), null, 2));
   else for (const outcome of outcomes) if ('result' in outcome) report(outcome.result, cli.log.info, cli.print);
   return reportFailures(cli, outcomes);

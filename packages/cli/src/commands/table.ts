@@ -111,6 +111,12 @@ export const COMMANDS: readonly CommandRow[] = [
         description: 'for machines of amd64 or arm64; otherwise what the file name says, or amd64',
         complete: ['amd64', 'arm64'],
       },
+      { flags: '--tag <name>', description: 'one more name of the image', repeated: true },
+      {
+        flags: '--label <key=value>',
+        description: "one more label; those named io.virtainers.* are virtainers' own",
+        repeated: true,
+      },
       { flags: '--sha256 <hex>', description: 'what the disk image must hash to, as it was published' },
       { flags: '--sha512 <hex>', description: 'likewise' },
       { flags: '--allow-unverified', description: 'bake a URL without a checksum' },
