@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type DomainContext, type DomainInterface, renderDomain } from '../../packages/runtime/src/domain/context.ts';
-import { domainContext, standingAlone } from '../../packages/runtime/src/testing/domain-context.ts';
+import { armContext, domainContext, standingAlone } from '../../packages/runtime/src/testing/domain-context.ts';
 import { repository } from '../helpers/folders.ts';
 import { exec, requireTool } from '../helpers/process.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
@@ -34,6 +34,8 @@ test.for<[string, Partial<DomainContext>]>([
   ['no network', { interfaces: [] }],
   ['options for QEMU', { qemuArgs: ['-device', 'edu'] }],
   ['an overlay that stands alone', standingAlone],
+  ['64-bit ARM with UEFI under TCG', armContext],
+  ['64-bit ARM with UEFI under KVM', { ...armContext, accelerator: 'kvm' }],
   ['text that needs escaping', { title: `<&>"'` }],
 ])('the domain passes the schema of libvirt itself: %s', async ([, change]) => {
   await requireTool('virt-xml-validate');

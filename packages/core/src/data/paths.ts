@@ -8,6 +8,8 @@ export interface DataPaths {
   readonly temp: string;
   readonly sidecar: string;
   readonly lock: string;
+  /** UEFI's, where the guest starts with it. */
+  readonly variables: string;
 }
 
 export function dataPaths(folder: string): DataPaths {
@@ -18,5 +20,6 @@ export function dataPaths(folder: string): DataPaths {
     temp: `${overlay}.new`,
     sidecar: join(folder, 'local_image.json'),
     lock: join(folder, 'local_image.lock'),
+    variables: join(folder, 'local_variables.fd'),
   };
 }

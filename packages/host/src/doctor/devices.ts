@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
 import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { arch, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Exec, KVM_PROBE_EXIT_CODE, KVM_PROBE_LIMIT_MS, kvmProbeDisk, planKvmProbe } from '@virtainers/core';
+import { type Exec, KVM_PROBE_LIMIT_MS, KVM_PROBES } from '@virtainers/core';
 import type { Check, CheckContext, Finding } from './check.ts';
 import { findProgram } from './programs.ts';
 
@@ -24,6 +24,8 @@ export const tun: Check = {
   remedy: 'modprobe tun',
 };
 
+const probe = KVM_PROBES[arch() === 'arm64' ? 'arm64' : 'amd64'];
+
 /** A node that opens proves nothing; only code that ran does. */
 async function examineKvm(context: CheckContext): Promise<Finding> {
   if (!(await exists('/dev/kvm'))) return { status: 'warning', detail: 'not there' };
@@ -31,10 +33,10 @@ async function examineKvm(context: CheckContext): Promise<Finding> {
     const remedy = 'join the group that owns it: usermod -aG kvm "$USER", then log in again';
     return { status: 'warning', detail: 'there, but you may not open it', remedy };
   }
-  const [qemu] = planKvmProbe('');
-  if (!(await findProgram(context.env, qemu))) {
-    const remedy = 'to try it here: apt-get install qemu-system-x86; a container tries it by itself at its start';
-    return { status: 'warning', detail: `there, but could not be tried: ${qemu} is not installed`, remedy };
+  const { program } = probe;
+  if (!(await findProgram(context.env, program))) {
+    const remedy = `to try it here: install ${program}; a container tries it by itself at its start`;
+    return { status: 'warning', detail: `there, but could not be tried: ${program} is not installed`, remedy };
   }
   return (await runsCode(context.exec))
     ? { status: 'ok', detail: 'ran code' }
@@ -45,10 +47,12 @@ async function runsCode(exec: Exec): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'virtainers-kvm-'));
   try {
     const disk = join(folder, 'disk.img');
-    await writeFile(disk, kvmProbeDisk());
-    const [file, ...args] = planKvmProbe(disk);
-    const { exitCode } = await exec(file, args, { allowFailure: true, timeoutMs: KVM_PROBE_LIMIT_MS });
-    return exitCode === KVM_PROBE_EXIT_CODE;
+    await writeFile(disk, probe.content());
+    const { exitCode } = await exec(probe.program, probe.args(disk), {
+      allowFailure: true,
+      timeoutMs: KVM_PROBE_LIMIT_MS,
+    });
+    return exitCode === probe.exitCode;
   } catch {
     return false;
   } finally {

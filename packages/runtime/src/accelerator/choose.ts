@@ -1,3 +1,4 @@
+import type { Architecture } from '@virtainers/core';
 import type { Accel } from './probe.ts';
 
 /** The device as the container shows it. */
@@ -13,13 +14,21 @@ export interface AcceleratorChoice {
   readonly reason: string;
 }
 
+/** What this machine runs by itself, and what the guest is for. */
+export interface Architectures {
+  readonly host: Architecture;
+  readonly guest: Architecture;
+}
+
 /** auto takes KVM only where code really ran in it; kvm asked for and unusable is the caller's error, with `reason`. */
 export function chooseAccelerator(
   asked: Accel,
+  { host, guest }: Architectures,
   device: KvmDevice | undefined,
   probe: { usable: boolean; detail: string } | undefined,
 ): AcceleratorChoice {
   if (asked === 'tcg') return { kind: 'tcg', reason: 'asked for by ACCEL' };
+  if (host !== guest) return { kind: 'tcg', reason: `the guest is for ${guest}, this machine is of ${host}` };
   if (!device)
     return { kind: 'tcg', reason: '/dev/kvm is not in the container: add --device /dev/kvm if the host has it' };
   if (!device.openableByQemu || !device.openable) {

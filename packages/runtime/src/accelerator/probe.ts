@@ -1,13 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import {
-  type Exec,
-  KVM_PROBE_EXIT_CODE,
-  KVM_PROBE_LIMIT_MS,
-  kvmProbeDisk,
-  planKvmProbe,
-  VirtainersError,
-} from '@virtainers/core';
+import { type Architecture, type Exec, KVM_PROBE_LIMIT_MS, KVM_PROBES, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import { asQemu, type QemuUser } from '../container/user.ts';
 
@@ -19,17 +12,18 @@ export interface KvmProbe {
   readonly detail: string;
 }
 
-/** Runs code in KVM: QEMU's firmware and a boot sector that ends it. */
-export async function probeKvm(exec: Exec, folder: string, user: QemuUser): Promise<KvmProbe> {
+/** Runs code of this machine's architecture in KVM. */
+export async function probeKvm(exec: Exec, folder: string, user: QemuUser, host: Architecture): Promise<KvmProbe> {
+  const { program, content, args, exitCode: expected, title } = KVM_PROBES[host];
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const disk = join(folder, 'kvm-probe.img');
-  await writeFile(disk, kvmProbeDisk(), { mode: 0o644 });
-  const [file, ...args] = asQemu(user, planKvmProbe(disk));
+  await writeFile(disk, content(), { mode: 0o644 });
+  const [file, ...words] = asQemu(user, [program, ...args(disk)]);
   const started = performance.now();
   try {
-    const { exitCode, stderr } = await exec(file, args, { timeoutMs: KVM_PROBE_LIMIT_MS, allowFailure: true });
+    const { exitCode, stderr } = await exec(file, words, { timeoutMs: KVM_PROBE_LIMIT_MS, allowFailure: true });
     const took = Math.round(performance.now() - started);
-    if (exitCode === KVM_PROBE_EXIT_CODE) return { usable: true, detail: `a boot sector ran in ${took} ms` };
+    if (exitCode === expected) return { usable: true, detail: `${title} ran in ${took} ms` };
     const [first] = stderr.trim().split('\n').slice(-1);
     return { usable: false, detail: `QEMU ended with ${exitCode}${first ? ` (${first.slice(0, 200)})` : ''}` };
   } catch (error) {

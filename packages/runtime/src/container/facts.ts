@@ -1,10 +1,14 @@
 import { constants } from 'node:fs';
 import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { arch } from 'node:os';
 import { join } from 'node:path';
+import type { Architecture } from '@virtainers/core';
 import { isOursAlone } from '../network/devices.ts';
 
 /** What the container around us allows, read once at start. */
 export interface ContainerFacts {
+  /** Of this machine, as far as the container's programs see it. */
+  readonly arch: Architecture;
   readonly uid: number;
   readonly gid: number;
   /** Effective capabilities, by name without `CAP_`: those that anything here asks about. */
@@ -63,6 +67,7 @@ export async function readContainerFacts(uid: number, gid: number): Promise<Cont
     readFile('/proc/self/mountinfo', 'utf8'),
   ]);
   return {
+    arch: arch() === 'arm64' ? 'arm64' : 'amd64',
     uid,
     gid,
     capabilities: parseCapabilities(status),

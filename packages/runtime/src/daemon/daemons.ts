@@ -3,6 +3,7 @@ import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Child, type Log, logOutput, type Spawn, VirtainersError } from '@virtainers/core';
 import { type Driver, daemonConfig } from './driver.ts';
+import { wrapEmulators } from './emulators.ts';
 
 export interface Daemons {
   /** Settles when any of them ends, which none does by itself. */
@@ -15,8 +16,14 @@ export interface Daemons {
  * Starts virtlogd and libvirtd side by side and waits until both sockets are there. Each has a session of its own,
  * so that Ctrl-C on the container's terminal is a stop and not their end.
  */
-export async function startDaemons(spawn: Spawn, driver: Driver, log: Log): Promise<Daemons> {
+export async function startDaemons(
+  spawn: Spawn,
+  driver: Driver,
+  emulators: readonly string[],
+  log: Log,
+): Promise<Daemons> {
   for (const folder of driver.folders) await mkdir(folder, { recursive: true, mode: 0o755 });
+  await wrapEmulators(driver, emulators);
   if (driver.kind === 'session') await chmod(driver.runFolder, 0o700);
   for (const [name, text] of Object.entries(daemonConfig(driver)))
     await writeFile(join(driver.configFolder, name), text);

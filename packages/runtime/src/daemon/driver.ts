@@ -18,12 +18,15 @@ export interface Driver {
   readonly consoleLog: string;
   /** Status file, seed and whatever else lives only as long as the container. */
   readonly runFolder: string;
+  /** Where libvirt finds QEMU: our wrapper, by the names of those that the image has. */
+  readonly emulators: string;
   /** For the daemons and for virsh. */
   readonly env: Readonly<Record<string, string>>;
 }
 
 /** Our wrapper of QEMU stands before QEMU: libvirt asks the first one it finds for its capabilities. */
-const PATH = `${IN_IMAGE.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+const path = (emulators: string) =>
+  `${emulators}:${IN_IMAGE.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
 
 /** The system driver's paths are fixed in libvirt; the session driver's follow XDG (libvirt, docs/uri: "qemu:///session"). */
 export function chooseDriver(uid: number, gid: number, xdgRuntime: string): Driver {
@@ -39,7 +42,8 @@ export function chooseDriver(uid: number, gid: number, xdgRuntime: string): Driv
       configFolder: '/etc/libvirt',
       consoleLog: '/var/log/libvirt/qemu/console/console.log',
       runFolder: '/run/virtainers',
-      env: { PATH, HOME: '/root', LIBVIRT_DEFAULT_URI: 'qemu:///system' },
+      emulators: '/run/virtainers/bin',
+      env: { PATH: path('/run/virtainers/bin'), HOME: '/root', LIBVIRT_DEFAULT_URI: 'qemu:///system' },
     };
   }
   const config = join(xdgRuntime, 'config');
@@ -55,8 +59,9 @@ export function chooseDriver(uid: number, gid: number, xdgRuntime: string): Driv
     configFolder: join(config, 'libvirt'),
     consoleLog: join(xdgRuntime, 'console/console.log'),
     runFolder: xdgRuntime,
+    emulators: join(xdgRuntime, 'bin'),
     env: {
-      PATH,
+      PATH: path(join(xdgRuntime, 'bin')),
       HOME: xdgRuntime,
       XDG_RUNTIME_DIR: xdgRuntime,
       XDG_CONFIG_HOME: config,

@@ -7,8 +7,11 @@ export interface DomainContext {
   readonly uuid: string;
   readonly title: string;
   readonly osId: string;
-  /** Path of the QEMU that libvirt is to run. */
+  /** Path of the QEMU that libvirt is to run, and the machine that it shows. */
   readonly emulator: string;
+  readonly arch: string;
+  readonly machine: string;
+  readonly firmware?: DomainFirmware | undefined;
   readonly accelerator: 'kvm' | 'tcg';
   readonly ramMiB: number;
   readonly cpus: number;
@@ -16,6 +19,12 @@ export interface DomainContext {
   readonly interfaces: readonly DomainInterface[];
   readonly consoleLog: string;
   readonly qemuArgs: readonly string[];
+}
+
+/** UEFI: its code, read only, and this machine's variables. */
+export interface DomainFirmware {
+  readonly code: string;
+  readonly variables: string;
 }
 
 export interface DomainDisk {
@@ -50,6 +59,8 @@ export function renderDomain(template: string, context: DomainContext): string {
   return compileTemplate(template)({
     ...context,
     kvm: context.accelerator === 'kvm',
+    pc: context.arch === 'x86_64',
+    firmware: context.firmware ?? false,
     disks: context.disks.map((disk) => ({ ...disk, chain: renderChain(disk.backing) })),
     interfaces: context.interfaces.map((nic) => ({
       ...nic,

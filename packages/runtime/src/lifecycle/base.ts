@@ -1,24 +1,35 @@
-import { IN_IMAGE, VirtainersError } from '@virtainers/core';
+import { dataPaths, IN_IMAGE, VirtainersError } from '@virtainers/core';
 import { findMountedImage } from '../disk/base-disk.ts';
+import { keepVariables } from '../disk/firmware-variables.ts';
 import { type OpenDisk, openDisk } from '../disk/open-disk.ts';
+import { BOARDS } from '../guest/board.ts';
 import type { Deps } from './deps.ts';
 
 /** The data folder, opened over the baked disk, or in a generic image over the one mounted at /image. */
 export async function openGuestDisk(deps: Deps): Promise<OpenDisk> {
   const { exec, spawn, log, config, machine, facts, driver, hostname } = deps;
-  return openDisk(exec, spawn, {
+  const users = { qemu: { uid: driver.uid, gid: driver.gid }, asRoot: facts.uid === 0 };
+  const disk = await openDisk(exec, spawn, {
     imageDir: config.imageDir,
     base: machine.disk
       ? { kind: 'baked', path: IN_IMAGE.disk, ...machine.disk, overlays: IN_IMAGE.overlays, verify: config.verify }
       : { kind: 'mounted', path: await mountedImage(), verify: config.verify },
     diskSize: config.diskSize,
-    qemu: { uid: driver.uid, gid: driver.gid },
-    asRoot: facts.uid === 0,
+    ...users,
     reference: config.reference,
     holder: hostname,
     mountinfo: facts.mountinfo,
     log,
   });
+  const { firmware } = BOARDS[machine.arch];
+  if (!firmware) return disk;
+  try {
+    await keepVariables(exec, dataPaths(config.imageDir), firmware.variables, users);
+    return disk;
+  } catch (error) {
+    await disk.release();
+    throw error;
+  }
 }
 
 async function mountedImage(): Promise<string> {

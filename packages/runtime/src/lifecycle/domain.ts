@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { IN_IMAGE } from '@virtainers/core';
 import { type DomainDisk, renderDomain } from '../domain/context.ts';
+import { BOARDS } from '../guest/board.ts';
 import type { NetworkPlan } from '../network/mode.ts';
 import type { Deps } from './deps.ts';
 
@@ -13,10 +13,13 @@ export interface DomainParts {
   /** From the top. */
   readonly backing: readonly { readonly path: string; readonly format: string }[];
   readonly seed: string;
+  /** Of UEFI; not looked at where the guest starts from the BIOS. */
+  readonly variables: string;
   readonly network: NetworkPlan;
 }
 
 export async function domainXml({ config, machine, driver, templates }: Deps, parts: DomainParts): Promise<string> {
+  const board = BOARDS[machine.arch];
   const template = await readFile(join(templates, 'domain/domain.xml.hbs'), 'utf8');
   const disks: DomainDisk[] = [
     {
@@ -34,7 +37,10 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
     uuid: parts.uuid,
     title: machine.name,
     osId: config.os.id ?? config.os.shortId,
-    emulator: `${IN_IMAGE.bin}/qemu-system-x86_64`,
+    emulator: join(driver.emulators, board.program),
+    arch: board.arch,
+    machine: board.machine,
+    firmware: board.firmware && { code: board.firmware.code, variables: parts.variables },
     accelerator: parts.accelerator,
     ramMiB: config.ramMiB,
     cpus: config.cpus,

@@ -1,13 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { IN_IMAGE, type Status, VirtainersError } from '@virtainers/core';
+import { dataPaths, IN_IMAGE, type Status, VirtainersError } from '@virtainers/core';
 import { settleAccelerator } from '../accelerator/accelerator.ts';
 import { followConsole } from '../console/follow.ts';
 import { readLife } from '../container/life.ts';
 import { startDaemons } from '../daemon/daemons.ts';
 import { parseDomainEvent, type StopReason } from '../domain/events.ts';
 import { makeVirsh, type Virsh } from '../domain/virsh.ts';
+import { BOARDS } from '../guest/board.ts';
 import { applyNetwork, clearNetwork } from '../network/apply.ts';
 import type { NetworkPlan } from '../network/mode.ts';
 import { startRelays } from '../network/relay.ts';
@@ -115,9 +116,10 @@ async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending>
 
 /** Everything before the domain: what does not wait on one another runs side by side. */
 async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo) {
-  const { exec, spawn, log, config, facts, driver } = deps;
+  const { exec, spawn, log, config, facts, driver, machine } = deps;
+  const emulators = Object.values(BOARDS).map(({ program }) => program);
   const [daemonsResult, acceleratorResult, guestResult] = await Promise.allSettled([
-    startDaemons(spawn, driver, log).then((daemons) => {
+    startDaemons(spawn, driver, emulators, log).then((daemons) => {
       undo('the daemons', () => daemons.stop());
       void virsh.warmUp();
       return daemons;
@@ -130,6 +132,8 @@ async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo)
       asRoot: facts.uid === 0,
       probeFolder: driver.runFolder,
       memory: '/var/lib/virtainers/kvm-probe.json',
+      host: facts.arch,
+      guest: machine.arch,
     }),
     prepareGuest(deps, status, undo),
   ]);
@@ -145,6 +149,7 @@ async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo)
     overlay: disk.overlay,
     backing: disk.backing,
     seed,
+    variables: dataPaths(config.imageDir).variables,
     network: plan,
   });
   const lost = disk.lockLost.then(() => new VirtainersError('DATA_IN_USE', `the lock on ${config.imageDir} was lost`));

@@ -6,7 +6,9 @@ export const domainContext: DomainContext = {
   uuid: '6a3f6c0e-5a52-4bb4-9f5c-7d3a6f9b1a11',
   title: 'debian:13-packages',
   osId: 'http://debian.org/debian/13',
-  emulator: '/usr/lib/virtainers/bin/qemu-system-x86_64',
+  emulator: '/run/virtainers/bin/qemu-system-x86_64',
+  arch: 'x86_64',
+  machine: 'q35',
   accelerator: 'tcg',
   ramMiB: 1024,
   cpus: 2,
@@ -23,6 +25,18 @@ export const domainContext: DomainContext = {
   interfaces: [{ kind: 'tap', mac: '52:54:00:00:00:01', device: 'vm0', mtu: 1400 }],
   consoleLog: '/var/log/libvirt/qemu/console/console.log',
   qemuArgs: [],
+};
+
+/** The same for a guest of 64-bit ARM, which UEFI starts. */
+export const armContext: DomainContext = {
+  ...domainContext,
+  emulator: '/run/virtainers/bin/qemu-system-aarch64',
+  arch: 'aarch64',
+  machine: 'virt',
+  firmware: {
+    code: '/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd',
+    variables: '/mounted/local_variables.fd',
+  },
 };
 
 /** The same, with an overlay that stands alone. */

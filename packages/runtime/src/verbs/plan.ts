@@ -1,4 +1,4 @@
-import { makeLog } from '@virtainers/core';
+import { dataPaths, makeLog } from '@virtainers/core';
 import { chooseAccelerator } from '../accelerator/choose.ts';
 import { isPersistent } from '../disk/mountinfo.ts';
 import type { Deps } from '../lifecycle/deps.ts';
@@ -23,6 +23,7 @@ export async function printXml(deps: Deps, out: Out): Promise<number> {
     overlay: `${deps.config.imageDir}/local_image.qcow2`,
     backing: [],
     seed: deps.config.cloudInitDisk ?? '/cloud_init.iso',
+    variables: dataPaths(deps.config.imageDir).variables,
     network: plan,
   });
   out(xml.trimEnd());
@@ -37,8 +38,10 @@ export async function checkContainer(deps: Deps, out: Out): Promise<number> {
   const snapshot = await readSnapshot(deps.exec, deps.hostname);
   const { choice, plan } = await planGuestNetwork(deps, snapshot, () => SAMPLE.mac, 'asking');
   reportNetwork(log, choice, plan);
-  if (deps.facts.kvm) log.info('accelerator: /dev/kvm is there; a start tries whether code runs in it');
-  else reportAccelerator(log, chooseAccelerator(deps.config.accel, undefined, undefined));
+  const architectures = { host: deps.facts.arch, guest: deps.machine.arch };
+  if (deps.facts.kvm && architectures.host === architectures.guest)
+    log.info('accelerator: /dev/kvm is there; a start tries whether code runs in it');
+  else reportAccelerator(log, chooseAccelerator(deps.config.accel, architectures, undefined, undefined));
   reportData(log, deps.config.imageDir, isPersistent(deps.facts.mountinfo, deps.config.imageDir));
   return 0;
 }
