@@ -2,7 +2,7 @@ import { createCipheriv } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { digestBytes, makeLog, writeAtomically } from '@virtainers/core';
+import { type Architecture, digestBytes, makeLog, writeAtomically } from '@virtainers/core';
 import type { BuildContext, BuildEvent } from '../../packages/builder/src/context.ts';
 import { type ImageDraft, writeArchive } from '../../packages/builder/src/oci/archive.ts';
 import { assembleImage } from '../../packages/builder/src/oci/image.ts';
@@ -35,7 +35,7 @@ export async function makeContext(folder: string, events: BuildEvent[] = []): Pr
 }
 
 /** An archive that carries a runtime root of a few files, as `--runtime` takes it. */
-export async function publishRoot(folder: string): Promise<string> {
+export async function publishRoot(folder: string, arch: Architecture = 'amd64'): Promise<string> {
   const entries: TarEntry[] = [
     { path: 'etc', mode: 0o755 },
     { path: 'etc/hello', mode: 0o644, content: [Buffer.from('hello\n')] },
@@ -44,17 +44,17 @@ export async function publishRoot(folder: string): Promise<string> {
   ];
   const tar = await gather(streamSegments(await tarSegments(entries, EPOCH)));
   const bytes = gzipSync(tar);
-  const path = join(folder, 'root.tar.gz');
+  const path = join(folder, `root-${arch}.tar.gz`);
   await writeFile(path, bytes);
   const file = { path, size: bytes.length, digest: digestBytes(bytes), diffID: digestBytes(tar) };
   const root = fileLayer('root', { ...file, mediaType: MEDIA_TYPES.layerGzip });
-  const fields = { arch: 'amd64', created: EPOCH, labels: { 'io.virtainers.root': root.diffID }, ports: [22] };
-  const archive = join(folder, 'root-image.tar');
+  const fields = { arch, created: EPOCH, labels: { 'io.virtainers.root': root.diffID }, ports: [22] };
+  const archive = join(folder, `root-image-${arch}.tar`);
   await writeAtomically(archive, async (handle) => {
     const name: ImageDraft['name'] = (layers) => ({
       image: assembleImage(layers, fields),
       references: ['virtainers/root:1'],
-      arch: 'amd64',
+      arch,
       mtime: EPOCH,
     });
     await writeArchive(handle, [{ plans: [root], name }]);

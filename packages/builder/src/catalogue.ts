@@ -9,6 +9,8 @@ import type { Trust } from './source/vendor.ts';
 /** One line of `virtainers catalog`. */
 export interface CatalogueRow {
   readonly name: string;
+  /** What follows the colon of the name. */
+  readonly release?: string | undefined;
   readonly aliases: readonly string[];
   readonly title: string;
   readonly kind: ImageDefinition['kind'];
@@ -48,7 +50,18 @@ export async function listCatalogue(
       const { name, aliases, title, kind, osinfo, user, firmware, endOfLife } = definition;
       const seen = kind === 'cloud' ? await lastResolved(ctx, name) : undefined;
       return withoutUndefined({
-        ...{ name, aliases, title, kind, source: KINDS[kind], osinfo, user, firmware, endOfLife },
+        ...{
+          name,
+          release: name.split(':')[1],
+          aliases,
+          title,
+          kind,
+          source: KINDS[kind],
+          osinfo,
+          user,
+          firmware,
+          endOfLife,
+        },
         architectures: architecturesOf(definition),
         virtualSize: definition.kind === 'packages' ? definition.size : undefined,
         size: seen?.size,

@@ -1,4 +1,4 @@
-import type { Architecture } from '../../../packages/builder/src/definition/cloud.ts';
+import type { Architecture } from '@virtainers/core';
 import { type Kit, otherSum, sha512, type Vendor } from './kit.ts';
 
 const ROOT = 'https://cloud.debian.org/images/cloud/';

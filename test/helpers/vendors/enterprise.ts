@@ -1,4 +1,4 @@
-import type { Architecture } from '../../../packages/builder/src/definition/cloud.ts';
+import type { Architecture } from '@virtainers/core';
 import { bsdLine, type Fixture, otherSum, sha256, type Vendor } from './kit.ts';
 
 const WORDS = { amd64: 'x86_64', arm64: 'aarch64' } as const;

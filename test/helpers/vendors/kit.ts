@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Architecture } from '../../../packages/builder/src/definition/cloud.ts';
+import type { Architecture } from '@virtainers/core';
 import { exec } from '../process.ts';
 import type { Signer } from './signer.ts';
 

@@ -1,4 +1,4 @@
-import type { Architecture } from '../../../packages/builder/src/definition/cloud.ts';
+import type { Architecture } from '@virtainers/core';
 import { type Fixture, type Kit, otherSum, sha256, sha512, type Vendor } from './kit.ts';
 
 type Image = { url: string; disk: Buffer };

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Architecture } from '../../../packages/builder/src/definition/cloud.ts';
+import type { Architecture } from '@virtainers/core';
 import type { CloudDefinition } from '../../../packages/builder/src/definition/schema.ts';
 import { redirectTo } from '../vendor-faults.ts';
 import { startVendorServer, type VendorServer } from '../vendor-server.ts';

@@ -1,4 +1,4 @@
-import type { Architecture } from '../../../packages/builder/src/definition/cloud.ts';
+import type { Architecture } from '@virtainers/core';
 import { otherSum, sha256, type Vendor } from './kit.ts';
 
 interface Release {

@@ -25,8 +25,9 @@ export const action: Action = async (cli, _args, raw) => {
   return 0;
 };
 
+/** What one line of a terminal holds; `--json` has the rest. */
 export function renderCatalogue(rows: readonly CatalogueRow[]): string[] {
-  const head = ['NAME', 'ARCH', 'USER', 'SIZE', 'SOURCE', 'TRUST', 'TRIED', 'BAKED', 'END OF LIFE', 'TITLE'];
+  const head = ['NAME', 'ARCH', 'USER', 'SIZE', 'SOURCE', 'TRUST', 'RESOLVED', 'BAKED', 'END OF LIFE'];
   return renderColumns([head, ...rows.map(renderRow)]);
 }
 
@@ -42,6 +43,5 @@ function renderRow(row: CatalogueRow): string[] {
     row.resolved ?? '-',
     row.baked?.slice(7, 19) ?? '-',
     row.endOfLife ?? '-',
-    row.title,
   ];
 }
