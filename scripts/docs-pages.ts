@@ -1,10 +1,16 @@
+import { definitionJsonSchema } from '../packages/builder/src/definition/json-schema.ts';
 import { COMMANDS, type CommandRow, GLOBAL_OPTIONS, type OptionRow } from '../packages/cli/src/commands/table.ts';
 import { ERRORS } from '../packages/core/src/errors.ts';
 import { SETTINGS, type Setting } from '../packages/runtime/src/config/settings.ts';
 
-/** The pages of docs/ that are made from the code's own tables, by file name. */
-export function docsPages(): Record<string, string> {
-  return { 'commands.md': commandsPage(), 'settings.md': settingsPage(), 'errors.md': errorsPage() };
+/** What is made from the code's own tables and schemas, by path. */
+export function generatedFiles(): Record<string, string> {
+  return {
+    'docs/commands.md': commandsPage(),
+    'docs/settings.md': settingsPage(),
+    'docs/errors.md': errorsPage(),
+    'images/schema.json': `${JSON.stringify(definitionJsonSchema(), null, 2)}\n`,
+  };
 }
 
 function commandsPage(): string {

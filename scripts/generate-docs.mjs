@@ -1,4 +1,4 @@
-// Writes the pages of docs/ that are made from the code's tables (npm run docs). test/architecture/docs.test.ts fails when they are stale.
+// Writes what is made from the code's tables and schemas (npm run docs). test/architecture/docs.test.ts fails when it is stale.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,12 +20,13 @@ try {
     logLevel: 'error',
     outExtensions: () => ({ js: '.mjs' }),
     // The table names the commands' files, which are never loaded here.
-    external: [/commands\/(?!table)/, /^\.\/\w+\.ts$/],
+    external: (id, importer) => /commands\/table\.ts$/.test(importer ?? '') && id.startsWith('./'),
+    noExternal: (id) => !id.startsWith('node:'),
   });
-  const { docsPages } = await import(pathToFileURL(join(folder, 'pages.mjs')).href);
-  for (const [name, text] of Object.entries(docsPages())) {
-    await writeFile(join(repository, 'docs', name), text);
-    console.log(`docs/${name}`);
+  const { generatedFiles } = await import(pathToFileURL(join(folder, 'pages.mjs')).href);
+  for (const [path, text] of Object.entries(generatedFiles())) {
+    await writeFile(join(repository, path), text);
+    console.log(path);
   }
 } finally {
   await rm(folder, { recursive: true, force: true });

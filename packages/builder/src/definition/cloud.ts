@@ -7,42 +7,54 @@ import { type Recipe, type Signature, type Trust, trustOf } from '../source/vend
 
 const fingerprint = z.string().regex(/^[0-9A-F]{40}$/, 'a fingerprint of 40 upper-case hex digits');
 const signed = {
-  /** A file of images/keys without `.asc`; where there is none the signature cannot be checked. */
   key: z
     .string()
     .regex(/^[a-z0-9][a-z0-9.-]*$/)
+    .describe('A file of keys/ without .asc; where there is none the signature cannot be checked.')
     .optional(),
-  /** Of the primary keys that sign. */
-  fingerprints: z.array(fingerprint).min(1),
+  fingerprints: z.array(fingerprint).min(1).describe('Of the primary keys that sign.'),
 };
 
 const architecture = z.strictObject({
-  /** What stands for `{name}` in the places, sums and signature; the vendor's word for the architecture, mostly. */
-  words: z.record(z.string().regex(/^[a-z]\w*$/), z.string()).default({}),
-  /** The sum of a file that does not change any more. */
+  words: z
+    .record(z.string().regex(/^[a-z]\w*$/), z.string())
+    .describe('What stands for {name} in places, sums and signature: the vendor’s word for the architecture, mostly.')
+    .default({}),
   pin: z
     .strictObject({
       sha256: z.string().regex(/^[0-9a-f]{64}$/),
     })
     .or(z.strictObject({ sha512: z.string().regex(/^[0-9a-f]{128}$/) }))
+    .describe('The sum of a file that does not change any more.')
     .optional(),
 });
 
 /** A vendor's cloud image: where it lies, and who vouches for it. */
 export const cloudFields = {
   architectures: z.strictObject({ amd64: architecture.optional(), arm64: architecture.optional() }),
-  /** Servers in the order in which they are tried. `{words}` are an architecture's. */
-  places: z.array(z.strictObject({ url: z.url({ protocol: /^https?$/ }).endsWith('/'), find: findSchema })).min(1),
-  /** The file of sums, relative to the image: `{file}` is the image's name, other `{words}` the groups of `match`. */
-  sums: z.string().min(1).optional(),
-  signature: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('none') }),
-    z.strictObject({ kind: z.literal('clear'), ...signed }),
-    z.strictObject({ kind: z.literal('detached'), file: z.string().min(1), ...signed }),
-    z.strictObject({ kind: z.literal('image'), file: z.string().min(1), ...signed }),
-  ]),
-  /** When it was last seen to work against the vendor's own server. */
-  resolved: z.literal('never').or(z.iso.date()),
+  places: z
+    .array(z.strictObject({ url: z.url({ protocol: /^https?$/ }).endsWith('/'), find: findSchema }))
+    .min(1)
+    .describe('Servers in the order in which they are tried. {words} are an architecture’s.'),
+  sums: z
+    .string()
+    .min(1)
+    .describe('The file of sums, relative to the image: {file} is the image’s name, other {words} the groups of match.')
+    .optional(),
+  signature: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('none') }),
+      z.strictObject({ kind: z.literal('clear'), ...signed }),
+      z.strictObject({ kind: z.literal('detached'), file: z.string().min(1), ...signed }),
+      z.strictObject({ kind: z.literal('image'), file: z.string().min(1), ...signed }),
+    ])
+    .describe(
+      'What is signed: the sums within themselves (clear), or beside them (detached), the image itself, or none.',
+    ),
+  resolved: z
+    .literal('never')
+    .or(z.iso.date())
+    .describe('When it was last seen to work against the vendor’s own server.'),
 };
 
 /** What a cloud image's definition says, as far as its file is concerned. */

@@ -41,13 +41,19 @@ const image = {
   title: z.string().min(1),
   homepage: z.url().optional(),
   license: z.string().optional(),
-  endOfLife: z.iso.date().optional(),
-  osinfo: z.string().regex(/^[a-z0-9.-]+$/),
-  user: z.string().regex(/^[a-z_][a-z0-9_-]*$/),
-  /** What the disk boots with on amd64; on arm64 that is UEFI everywhere. */
+  endOfLife: z.iso.date().describe('After this day there are no more security fixes.').optional(),
+  osinfo: z
+    .string()
+    .regex(/^[a-z0-9.-]+$/)
+    .describe('osinfo-db’s short id, such as debian13.'),
+  user: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_-]*$/)
+    .describe('Who logs in.'),
   firmware: z
     .array(z.enum(['bios', 'uefi']))
     .min(1)
+    .describe('What the disk boots with on amd64; on arm64 that is UEFI everywhere.')
     .default(['bios']),
   /** Its boot loader is signed, and UEFI is to check that. */
   secureBoot: z.boolean().default(false),
@@ -83,8 +89,9 @@ const cloudSchema = z.strictObject({
   kind: z.literal('cloud'),
   ...image,
   ...cloudFields,
-  /** The least virtual size that makes sense: a smaller disk is grown to it. Bytes once parsed. */
-  minDisk: size.optional(),
+  minDisk: size
+    .describe('The least virtual size that makes sense, such as 10G: a smaller disk is grown to it.')
+    .optional(),
 });
 
 const genericSchema = z.strictObject({ kind: z.literal('generic'), ...image });
