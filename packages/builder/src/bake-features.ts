@@ -5,8 +5,21 @@ import { type For, forArchitecture } from './definition/architectures.ts';
 import { loadFeatures } from './definition/load.ts';
 import type { FeatureDefinition } from './definition/schema.ts';
 
-/** What a guest in a container of its own architecture cannot boot without. The root of arm64 has that architecture's only firmware. */
-export function neededFeatures({ arch, firmware }: Pick<Machine, 'arch' | 'firmware'>): string[] {
+/**
+ * What a guest cannot boot without in containers for `platform`: its QEMU, where that is another architecture's, and its firmware. The
+ * root of arm64 has that architecture's only one. ARGUMENTS_BAD where nothing brings its QEMU.
+ */
+export function neededFeatures(
+  { arch, firmware }: Pick<Machine, 'arch' | 'firmware'>,
+  platform: Architecture = arch,
+): string[] {
+  if (arch === 'amd64' && platform === 'arm64') {
+    throw new VirtainersError(
+      'ARGUMENTS_BAD',
+      '--platform linux/arm64: guests of amd64 run in containers for amd64 only',
+    );
+  }
+  if (arch === 'arm64' && platform === 'amd64') return ['aarch64'];
   return arch === 'amd64' && firmware === 'uefi' ? ['uefi'] : [];
 }
 

@@ -1,4 +1,4 @@
-import { parseSize, VirtainersError } from '@virtainers/core';
+import { ARCHITECTURES, parseSize, VirtainersError } from '@virtainers/core';
 import { ENGINE_NAMES } from '@virtainers/host';
 import { z } from 'zod';
 
@@ -33,6 +33,12 @@ export const pairs = z.array(z.string()).transform((words, context): Record<stri
   for (const word of bad) context.addIssue({ code: 'custom', message: `${JSON.stringify(word)} is not KEY=VALUE` });
   return Object.fromEntries(words.map((word) => [word.replace(/=.*$/s, ''), word.slice(word.indexOf('=') + 1)]));
 });
+
+/** What a container is made for, in the words of container engines: `linux/amd64`. */
+export const platform = z
+  .string()
+  .transform((text) => text.replace(/^linux\//, ''))
+  .pipe(z.enum(ARCHITECTURES, 'linux/amd64 or linux/arm64'));
 
 export const engine = z.enum(ENGINE_NAMES, { error: `one of ${ENGINE_NAMES.join(', ')}` });
 

@@ -20,7 +20,8 @@ export async function draftImage(
 ): Promise<ImageDraft> {
   const mtime = ctx.sourceDateEpoch;
   const machine = describeMachine(plan, baked);
-  const { arch, ports } = machine;
+  const { ports } = machine;
+  const { platform: arch } = plan;
   const upper = [await planDiskLayer(machine, baked.disk, mtime), await planAppLayer(ctx.assetsDir, mtime)];
   const labels = imageLabels(machine, provenance(plan, baked, lower[0] as Layer, mtime), plan.options.labels);
   return {

@@ -46,7 +46,7 @@ export async function makeAll<T>(
     const draft = await draftImage(own.ctx, plan, await parts.lowerLayers(plan), baked);
     return use({ plan, ctx: own.ctx, draft, cached: () => common.cached() && own.cached() });
   };
-  const failure = failureOf(Promise.all(plans.map(({ arch }) => parts.root(arch))), stop);
+  const failure = failureOf(Promise.all(plans.map(({ platform }) => parts.root(platform))), stop);
   const settled = await Promise.allSettled(plans.map(make));
   const reason = await failure;
   outer.signal?.throwIfAborted();

@@ -19,8 +19,10 @@ export interface ImageOptions extends DiskOptions {
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** The registry's reference that it is sent to. */
   readonly push?: string | undefined;
-  /** What guest and container are made for; otherwise what a file's name says, or amd64. */
+  /** What the guest is made for; otherwise what a file's name says, or amd64. */
   readonly arch?: Architecture | undefined;
+  /** What its container is made for; otherwise the same. A guest of another one is emulated. */
+  readonly platform?: Architecture | undefined;
   /** What the guest is, where no definition says it or another one is wanted. */
   readonly user?: string | undefined;
   readonly osinfo?: string | undefined;

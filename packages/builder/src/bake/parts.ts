@@ -21,7 +21,7 @@ export interface SharedParts {
   /** For containers of that architecture. */
   readonly root: (arch: Architecture) => Promise<BakedRoot>;
   /** The layers below the disk, bottom first: the root and the image's features. */
-  readonly lowerLayers: (plan: Pick<ImagePlan, 'arch' | 'features'>) => Promise<readonly Layer[]>;
+  readonly lowerLayers: (plan: Pick<ImagePlan, 'platform' | 'features'>) => Promise<readonly Layer[]>;
 }
 
 interface BakedRoot {
@@ -48,9 +48,9 @@ export function shareParts(ctx: BuildContext, options: CommonOptions): SharedPar
     tools,
     qemu: once(() => findQemu(ctx, tools, options)),
     root,
-    lowerLayers: async ({ arch, features }) => [
-      (await root(arch)).layer,
-      ...(await Promise.all(features.map(featuresOf(arch)))),
+    lowerLayers: async ({ platform, features }) => [
+      (await root(platform)).layer,
+      ...(await Promise.all(features.map(featuresOf(platform)))),
     ],
   };
 }

@@ -18,8 +18,10 @@ export interface ImagePlan {
   readonly subject: Subject;
   /** `debian:13-packages`, or the file's name without its ending. */
   readonly name: string;
-  /** What guest and container are made for. */
+  /** What the guest is made for. */
   readonly arch: Architecture;
+  /** What its container is made for. */
+  readonly platform: Architecture;
   readonly firmware: Firmware;
   readonly features: readonly For<FeatureDefinition>[];
   readonly references: readonly string[];
@@ -67,14 +69,15 @@ async function planImage(
   checkOwnLabels(options.labels ?? {});
   if (subject.kind === 'definition') checkDefinition(ctx, subject.definition);
   const firmware = chooseFirmware(subject, arch, options.firmware);
-  const wanted = [...(options.features ?? []), ...neededFeatures({ arch, ...firmware })];
-  const features = await findFeatures(ctx, wanted, arch);
+  const platform = options.platform ?? arch;
+  const wanted = [...(options.features ?? []), ...neededFeatures({ arch, ...firmware }, platform)];
+  const features = await findFeatures(ctx, wanted, platform);
   const name = subject.kind === 'definition' ? subject.definition.name : subject.stem;
   const usual = defaultReference(name);
   const reference = (text: string) => parseReference(fillReference(text, usual));
   const references = (options.tags ?? [usual]).map(reference);
   const push = options.push === undefined ? undefined : reference(options.push);
-  return { source, subject, name, arch, firmware, features, references, push, options };
+  return { source, subject, name, arch, platform, firmware, features, references, push, options };
 }
 
 /** A warning for a release that gets no more fixes. */

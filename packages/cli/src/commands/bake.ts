@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
 import { loadCatalogue } from '../catalogue.ts';
 import type { Action, CliContext } from '../context.ts';
-import { checksum, engine, flag, pairs, parseOptions, size } from '../options.ts';
+import { checksum, engine, flag, pairs, parseOptions, platform, size } from '../options.ts';
 
 const schema = z.object({
   output: z
@@ -22,6 +22,7 @@ const schema = z.object({
   sha512: checksum('sha512').optional(),
   allowUnverified: flag,
   arch: z.enum(ARCHITECTURES, 'amd64 or arm64').optional(),
+  platform: platform.optional(),
   user: z.string().min(1).optional(),
   osinfo: z.string().min(1).optional(),
   firmware: z.enum(['bios', 'uefi'], { error: 'bios or uefi' }).optional(),

@@ -108,8 +108,14 @@ export const COMMANDS: readonly CommandRow[] = [
       },
       {
         flags: '--arch <arch>',
-        description: 'for machines of amd64 or arm64; otherwise what the file name says, or amd64',
+        description: 'guests of amd64 or arm64; otherwise what the file name says, or amd64',
         complete: ['amd64', 'arm64'],
+      },
+      {
+        flags: '--platform <platform>',
+        description:
+          'containers for linux/amd64 or linux/arm64; otherwise as --arch. A guest of arm64 runs on amd64 too, slowly',
+        complete: ['linux/amd64', 'linux/arm64'],
       },
       { flags: '--tag <name>', description: 'one more name of the image', repeated: true },
       {
