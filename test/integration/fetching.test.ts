@@ -1,10 +1,11 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestBytes } from '@virtainers/core';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { BakeOptions } from '../../packages/builder/src/bake/options.ts';
 import { bake } from '../../packages/builder/src/bake.ts';
 import type { BuildContext } from '../../packages/builder/src/context.ts';
+import { loadDefinitions } from '../../packages/builder/src/definition/load.ts';
 import { exec, requireTool } from '../helpers/process.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 import {
@@ -27,6 +28,23 @@ import { type Fault, startVendorServer, type VendorServer } from '../helpers/ven
 import { makeContext, makeRawDisk, publishRoot } from './oci-samples.ts';
 
 const URL_OF_DISK = 'https://cloud.vendor.example/images/box.qcow2';
+const DEFINITION = `
+kind: cloud
+name: box:1
+title: A box
+homepage: https://cloud.vendor.example/
+license: DFSG-free
+osinfo: debian13
+user: debian
+firmware: [bios]
+minRamMiB: 512
+minDisk: 2G
+architectures: { amd64: { words: {} } }
+places: [{ url: https://cloud.vendor.example/images/, find: { kind: fixed, file: box.qcow2 } }]
+sums: SHA256SUMS
+signature: { kind: none }
+resolved: never
+`;
 
 let folder: string;
 let runtime: string;
@@ -50,7 +68,10 @@ beforeAll(async () => {
   [noise, old] = [Buffer.alloc(disk.length, 'noise'), Buffer.alloc(disk.length - 1000, 'old')];
   const local = await makeContext(join(folder, 'local'));
   layer = (await bake(local, { source: join(folder, 'box.qcow2'), definitions: [], runtime })).layers[1]?.digest;
-  server = await startVendorServer({ files: { [URL_OF_DISK]: disk } });
+  const sums = Buffer.from(`${digestBytes(disk).slice(7)}  box.qcow2\n`);
+  server = await startVendorServer({
+    files: { [URL_OF_DISK]: disk, 'https://cloud.vendor.example/images/SHA256SUMS': sums },
+  });
 });
 
 afterAll(() => server?.end());
@@ -65,8 +86,12 @@ beforeEach(async () => {
   };
 });
 
-function bakeIt(more: Partial<BakeOptions> = {}, source = URL_OF_DISK) {
-  return bake(ctx, { source, definitions: [], runtime, sha256: digestBytes(disk).slice(7), ...more });
+function wanted(): BakeOptions {
+  return { source: URL_OF_DISK, definitions: [], runtime, sha256: digestBytes(disk).slice(7) };
+}
+
+function bakeIt(more: Partial<BakeOptions> = {}) {
+  return bake(ctx, { ...wanted(), ...more });
 }
 
 /** What is left of downloads, finished or not. */
@@ -137,4 +162,75 @@ test.each(Object.entries(PASSING))('the right disk in spite of %s', async (_name
   server.misbehave(fault(), URL_OF_DISK);
   expect((await bakeIt()).layers[1]?.digest).toBe(layer);
   expect(await left()).toEqual([]);
+});
+
+test.each(['expired', 'foreign'] as const)('a certificate that is %s is called so', async (certificate) => {
+  const other = await startVendorServer({ files: { [URL_OF_DISK]: disk }, certificate });
+  ctx = { ...ctx, env: other.env };
+  await expect(bakeIt()).rejects.toMatchObject({
+    code: 'SOURCE_UNAVAILABLE',
+    message: expect.stringContaining('its certificate does not hold'),
+    hint: expect.stringContaining('SSL_CERT_FILE'),
+  });
+  expect(other.seen).toEqual([]);
+  expect(await left()).toEqual([]);
+  await other.end();
+});
+
+test('without a network, what was baked before is baked again and nothing else', async () => {
+  const asked = server.seen.length;
+  ctx = { ...ctx, offline: true };
+  await expect(bakeIt()).rejects.toMatchObject({ code: 'OFFLINE', message: expect.stringContaining(URL_OF_DISK) });
+  expect(server.seen.length).toBe(asked);
+  const first = await bake({ ...ctx, offline: false }, wanted());
+  expect(await bakeIt()).toMatchObject({ digest: first.digest, cached: true });
+});
+
+test('so it is for a name of the catalogue, whose newest file is then the last one that was found', async () => {
+  const images = join(folder, 'images');
+  await mkdir(images);
+  await writeFile(join(images, 'box-1.yaml'), DEFINITION);
+  const definitions = await loadDefinitions(images);
+  const box = { source: 'box:1', definitions, runtime };
+  ctx = { ...ctx, offline: true };
+  await expect(bake(ctx, box)).rejects.toMatchObject({
+    code: 'OFFLINE',
+    message: expect.stringMatching(/^box:1: it was never fetched/),
+  });
+  const first = await bake({ ...ctx, offline: false }, box);
+  const asked = server.seen.length;
+  expect(await bake(ctx, box)).toMatchObject({ digest: first.digest, cached: true });
+  expect(server.seen.length).toBe(asked);
+});
+
+describe('a cache on a disk of 5 MiB', () => {
+  beforeEach(async () => {
+    await mkdir(ctx.cacheDir, { recursive: true });
+    await exec('mount', ['-t', 'tmpfs', '-o', 'size=5m', 'tmpfs', ctx.cacheDir]);
+  });
+
+  afterEach(() => exec('umount', [ctx.cacheDir]));
+
+  test('without room for the file, it is not begun', async () => {
+    server.misbehave(({ send }) => send({ content: Buffer.alloc(6 << 20) }), URL_OF_DISK);
+    await expect(bakeIt()).rejects.toMatchObject({
+      code: 'DISK_FULL',
+      message: expect.stringMatching(/it needs 6 MiB in .*downloads, where .* free/),
+    });
+  });
+
+  test('without room for what is made of it, that is told, and nothing half is left', async () => {
+    await expect(bakeIt({ size: 64 << 20 })).rejects.toMatchObject({ code: 'DISK_FULL', exitCode: 73 });
+    expect(await readdir(join(ctx.cacheDir, 'disks'))).toEqual([]);
+  });
+
+  test('that cannot be written, what is in it is baked, and anything else is refused', async () => {
+    const { digest } = await bakeIt();
+    await exec('mount', ['-o', 'remount,ro', ctx.cacheDir]);
+    expect(await bakeIt()).toMatchObject({ digest, cached: true });
+    await expect(bakeIt({ size: 64 << 20 })).rejects.toMatchObject({
+      code: 'CACHE_UNWRITABLE',
+      message: expect.stringContaining(ctx.cacheDir),
+    });
+  });
 });

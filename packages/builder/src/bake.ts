@@ -4,6 +4,7 @@ import { rememberBake } from './bake/digests.ts';
 import { type Made, makeAll } from './bake/make.ts';
 import type { BakeAllOptions, BakeOptions, BakeOutcome, BakeResult } from './bake/options.ts';
 import { type ImagePlan, planImages, planOutput } from './bake/plan.ts';
+import { nameCacheFailure } from './cache-failure.ts';
 import { usingCache } from './cache-lock.ts';
 import type { BuildContext } from './context.ts';
 import { imageSize } from './oci/image.ts';
@@ -22,8 +23,12 @@ export async function bake(ctx: BuildContext, options: BakeOptions): Promise<Bak
  * the other, so that what they share is there already. An image that fails costs the others nothing: its outcome has the
  * error. Throws for what concerns all: a name that nobody knows, the runtime root, an archive of all images.
  */
-export function bakeAll(ctx: BuildContext, options: BakeAllOptions): Promise<BakeOutcome[]> {
-  return usingCache(ctx, () => bakeImages(ctx, options));
+export async function bakeAll(ctx: BuildContext, options: BakeAllOptions): Promise<BakeOutcome[]> {
+  try {
+    return await usingCache(ctx, () => bakeImages(ctx, options));
+  } catch (error) {
+    throw nameCacheFailure(ctx, error);
+  }
 }
 
 async function bakeImages(ctx: BuildContext, options: BakeAllOptions): Promise<BakeOutcome[]> {
@@ -39,7 +44,9 @@ async function bakeImages(ctx: BuildContext, options: BakeAllOptions): Promise<B
       : await makeAll(ctx, plans, options, deliver);
   return settled.map((one, index) => {
     const source = plans[index]?.source ?? '';
-    return one.status === 'fulfilled' ? { source, result: one.value } : { source, error: one.reason };
+    return one.status === 'fulfilled'
+      ? { source, result: one.value }
+      : { source, error: nameCacheFailure(ctx, one.reason) };
   });
 }
 

@@ -9,10 +9,11 @@ import { prepareForeignDisk } from './disk/foreign-disk.ts';
 import { DEFAULT_MAX_VIRTUAL_SIZE } from './disk/inspect.ts';
 import type { QemuTool } from './disk/qemu-tool.ts';
 import { readRecord, writeRecord } from './records.ts';
+import { parseOrigin } from './source/locate.ts';
 import { type OriginFile, openOrigin } from './source/origin-file.ts';
 import { verifyDetached } from './source/signature.ts';
 import { mismatch, parseSums, type Sums } from './source/sums.ts';
-import { type Place, type Recipe, resolveAt, type VendorFile } from './source/vendor.ts';
+import { type Place, type Recipe, resolveAt, TRUSTS, type VendorFile } from './source/vendor.ts';
 import { withCacheFolder } from './work-folder.ts';
 
 /** What another server, or the same one a moment later, may have right. */
@@ -36,6 +37,7 @@ export async function bakeCloudDisk(
 ): Promise<BakedDisk> {
   const recipe = recipeFor(definition, arch);
   if (!recipe) throw noSuchArchitecture(definition, arch);
+  if (ctx.offline) return bakeKnown(ctx, { definition, arch }, qemu, options);
   const failures: VirtainersError[] = [];
   for (const place of recipe.places) {
     try {
@@ -87,19 +89,49 @@ async function bakeOnce(
   const sums = withOwn(file, parseSums({ sha256: options.sha256, sha512: options.sha512 }));
   const opened = await openOrigin(ctx, file.origin, { sums, allowUnverified: false, maxSize: maxVirtualSize });
   await checkImageSignature(ctx, file, opened);
-  const { size = 0 } = file;
-  await writeRecord(ctx, 'vendor', recordOf(name, arch), {
-    url: file.origin.label,
-    digest: opened.digest,
-    ...(size && { size }),
-  });
+  const { size = 0, trust } = file;
+  const vendor = { url: file.origin.label, trust };
+  await writeRecord(ctx, 'vendor', recordOf(name, arch), { ...vendor, digest: opened.digest, ...(size && { size }) });
+  return prepare(ctx, definition, opened, vendor, qemu, options);
+}
+
+/** Without a network the newest file is the one that was found last. OFFLINE. */
+async function bakeKnown(
+  ctx: BuildContext,
+  { definition, arch }: CloudSubject,
+  qemu: QemuTool,
+  options: DiskOptions,
+): Promise<BakedDisk> {
+  const { name } = definition;
+  const known = await readRecord(ctx, 'vendor', recordOf(name, arch), vendorRecord);
+  if (!known?.trust) {
+    const hint = 'bake it once without --offline, or fetch its image elsewhere and bake that file by its path';
+    throw new VirtainersError('OFFLINE', `${name}: it was never fetched, and --offline fetches nothing`, { hint });
+  }
+  const { url, trust, digest } = known;
+  const own = parseSums({ sha256: options.sha256, sha512: options.sha512 });
+  const origin = parseOrigin(url);
+  if (origin.kind !== 'url') throw new Error(`${url} is no URL`);
+  const sums = withOwn({ origin, sums: { sha256: digest.slice(7) } }, own);
+  const maxSize = options.maxVirtualSize ?? DEFAULT_MAX_VIRTUAL_SIZE;
+  const opened = await openOrigin(ctx, origin, { sums, allowUnverified: false, maxSize });
+  return prepare(ctx, definition, opened, { url, trust }, qemu, options);
+}
+
+async function prepare(
+  ctx: BuildContext,
+  definition: CloudDefinition,
+  opened: OriginFile,
+  vendor: NonNullable<BakedDisk['vendor']>,
+  qemu: QemuTool,
+  options: DiskOptions,
+): Promise<BakedDisk> {
   const disk = await prepareForeignDisk(ctx, opened, qemu, {
-    name: file.origin.label,
-    maxVirtualSize,
+    name: vendor.url,
+    maxVirtualSize: options.maxVirtualSize ?? DEFAULT_MAX_VIRTUAL_SIZE,
     size: options.size,
     minSize: definition.minDisk,
   });
-  const vendor = { url: file.origin.label, trust: file.trust };
   return { disk, sourceDigest: opened.digest, convertedBy: disk.convertedBy, vendor };
 }
 
@@ -116,10 +148,15 @@ export async function lastResolved(
   return readRecord(ctx, 'vendor', name, vendorRecord);
 }
 
-const vendorRecord = z.object({ url: z.string(), digest: z.string(), size: z.number().optional() });
+const vendorRecord = z.object({
+  url: z.string(),
+  digest: z.string(),
+  size: z.number().optional(),
+  trust: z.enum(TRUSTS).optional(),
+});
 
 /** The user's own sums must be the vendor's. */
-function withOwn({ sums, origin }: VendorFile, own: Sums): Sums {
+function withOwn({ sums, origin }: Pick<VendorFile, 'sums' | 'origin'>, own: Sums): Sums {
   for (const algorithm of ['sha256', 'sha512'] as const) {
     const [asked, said] = [own[algorithm], sums[algorithm]];
     if (asked !== undefined && said !== undefined && asked !== said) {

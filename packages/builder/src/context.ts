@@ -13,6 +13,8 @@ export interface BuildContext {
   readonly sourceDateEpoch: number;
   readonly onEvent: (event: BuildEvent) => void;
   readonly signal?: AbortSignal | undefined;
+  /** Nothing is asked from the network. */
+  readonly offline?: boolean | undefined;
   /** How servers are waited for, where it is not as usual. */
   readonly patience?: Patience | undefined;
   /** The environment for programs that are called, and for proxies and auth files. */

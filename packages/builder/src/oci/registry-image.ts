@@ -1,5 +1,6 @@
 import { digestBytes, VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
+import { requireNetwork } from '../offline.ts';
 import { DOCKER_MEDIA_TYPES, MEDIA_TYPES } from './media-types.ts';
 import { isFor, parse } from './read-layout.ts';
 import { configSchema, type ImageConfig, indexSchema, type Manifest, manifestSchema } from './schema.ts';
@@ -18,7 +19,7 @@ export interface RegistryImage {
 
 /** The documents of an image in a registry, read by skopeo with the user's own credentials. COMMAND_FAILED, TOOL_MISSING. */
 export async function readRegistryImage(
-  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal'>,
+  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal' | 'offline'>,
   reference: string,
   options: RegistryOptions = {},
 ): Promise<RegistryImage> {
@@ -54,11 +55,12 @@ export function withDigest(reference: string, digest: string): string {
 }
 
 async function inspect(
-  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal'>,
+  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal' | 'offline'>,
   reference: string,
   what: readonly string[],
   { insecure }: RegistryOptions,
 ): Promise<string> {
+  requireNetwork(ctx, `reading ${reference}`);
   const tls = insecure ? ['--tls-verify=false'] : [];
   const args = ['inspect', ...what, ...tls, `docker://${reference}`];
   return (await ctx.exec('skopeo', args, { env: ctx.env, signal: ctx.signal })).stdout;

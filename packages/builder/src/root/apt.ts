@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Architecture, VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
+import { requireNetwork } from '../offline.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { type Lock, type LockedPackage, type PackageSelection, selectionDigest } from './lock.ts';
 
@@ -16,6 +17,7 @@ export async function resolvePackages(
   selection: PackageSelection,
   avoid: readonly LockedPackage[] = [],
 ): Promise<Lock> {
+  requireNetwork(ctx, `package versions of ${selection.name}`);
   return withWorkFolder(ctx, async (folder) => {
     await Promise.all(
       ['state/lists/partial', 'cache/archives/partial'].map((path) => mkdir(join(folder, path), { recursive: true })),

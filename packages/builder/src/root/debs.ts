@@ -2,6 +2,7 @@ import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestFile, VirtainersError, writeAtomically } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
+import { requireNetwork } from '../offline.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import type { Lock, LockedPackage } from './lock.ts';
 
@@ -35,6 +36,7 @@ export async function downloadDebs(
   await mkdir(blobs(ctx), { recursive: true });
   const missing = await asyncFilter(lock.packages, async (locked) => !(await isWhole(locked, fileOf(ctx, locked))));
   if (missing.length === 0) return [];
+  requireNetwork(ctx, `${missing.length} packages of ${name}`);
   ctx.log.debug(`fetching ${missing.length} of ${lock.packages.length} packages of ${name}`);
   return withWorkFolder(ctx, async (folder) => {
     const target = (locked: LockedPackage) => join(folder, locked.sha256);

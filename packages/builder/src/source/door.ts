@@ -4,8 +4,8 @@ import { type Door, makeDoor, type Way } from './http.ts';
 const doors = new WeakMap<BuildContext['env'], Door>();
 
 /** How a context's servers are reached and waited for. */
-export function wayOf(ctx: Pick<BuildContext, 'env' | 'signal' | 'patience'>): Way {
-  return { ...ctx.patience, door: doorOf(ctx), signal: ctx.signal };
+export function wayOf(ctx: Pick<BuildContext, 'env' | 'signal' | 'patience' | 'offline'>): Way {
+  return { ...ctx.patience, door: doorOf(ctx), offline: ctx.offline, signal: ctx.signal };
 }
 
 /** One door for each environment: connections are kept open and used again. */

@@ -2,7 +2,7 @@ import { formatSize, VirtainersError } from '@virtainers/core';
 import { looksLikeHtml } from '../disk/inspect-format.ts';
 import type { Assembly } from './assembly.ts';
 import type { DownloadRequest, Version } from './download.ts';
-import { type Answer, get, TransientError, unavailable } from './http.ts';
+import { type Answer, get, refuseDowngrade, TransientError, unavailable } from './http.ts';
 import { addRange, firstGap, prefixOf, type Range, type Ranges } from './ranges.ts';
 import { hasSums } from './sums.ts';
 
@@ -104,6 +104,7 @@ async function ask(
   piece: Range | undefined,
 ): Promise<Stretch | 'unchanged' | 'complete'> {
   const answer = await get(url, headersFor(assembly, request, piece), request.label, request);
+  if (!hasSums(request.sums)) refuseDowngrade(url, answer, request.label);
   const said = /^bytes (?:(\d+)-(\d+)|\*)\/(\d+|\*)$/.exec(answer.headers.get('content-range') ?? '');
   const total = sizeIn(answer.status === 200 ? answer.headers.get('content-length') : said?.[3]);
   if (total !== undefined && total > request.maxSize) throw tooLarge(request, total);

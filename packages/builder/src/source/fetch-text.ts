@@ -1,6 +1,6 @@
 import { VirtainersError } from '@virtainers/core';
 import { looksLikeHtml } from '../disk/inspect-format.ts';
-import { get, TransientError, unavailable, type Way } from './http.ts';
+import { get, refuseDowngrade, TransientError, unavailable, type Way } from './http.ts';
 import { publicUrl } from './locate.ts';
 import { retrying, TRIES } from './retry.ts';
 
@@ -28,6 +28,7 @@ async function fetchOnce(request: TextRequest, label: string) {
   const { url, html } = request;
   const headers = { 'accept-encoding': 'identity', 'user-agent': 'virtainers' };
   const answer = await get(url, headers, label, request);
+  refuseDowngrade(url, answer, label);
   if (answer.status !== 200) throw unavailable(label, `the server answered ${answer.status}`);
   const pieces: Uint8Array[] = [];
   let size = 0;

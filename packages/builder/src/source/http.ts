@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { VirtainersError } from '@virtainers/core';
 import { type Dispatcher, EnvHttpProxyAgent, fetch, type Headers, type Response } from 'undici';
 import type { Patience } from '../context.ts';
+import { requireNetwork } from '../offline.ts';
 
 /** A step of a fetch that failed in a way that a second try may cure. */
 export class TransientError extends Error {
@@ -34,6 +35,7 @@ export type Door = Dispatcher;
 /** The door, and how long what lies behind it is waited for. */
 export interface Way extends Patience {
   readonly door?: Door | undefined;
+  readonly offline?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,6 +48,7 @@ export interface Answer {
 }
 
 const SILENCE_MS = 60_000;
+const OFFLINE_HINT = 'bake it once without --offline, or fetch it elsewhere and bake that file by its path';
 const RETRIED = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** A server that asks for more patience has none for us today. */
 const MAX_RETRY_AFTER_MS = 120_000;
@@ -89,8 +92,9 @@ export async function get(
   url: URL,
   headers: Record<string, string>,
   label: string,
-  { signal, door, silenceMs = SILENCE_MS }: Way = {},
+  { signal, door, offline, silenceMs = SILENCE_MS }: Way = {},
 ): Promise<Answer> {
+  requireNetwork({ offline }, `fetching ${label}`, OFFLINE_HINT);
   const silence = makeSilence(silenceMs);
   const stop = signal ? AbortSignal.any([signal, silence.signal]) : silence.signal;
   let response: Response;
@@ -114,6 +118,12 @@ export async function get(
   }
   const body = readBody(response, silence, signal);
   return { url: new URL(response.url), status: response.status, headers: response.headers, body };
+}
+
+/** SOURCE_UNAVAILABLE where a redirect gave up TLS, and no sum tells what came. */
+export function refuseDowngrade(asked: URL, answer: Answer, label: string): void {
+  if (asked.protocol !== 'https:' || answer.url.protocol === 'https:') return;
+  throw unavailable(label, `it redirects to ${answer.url.origin}, without encryption`);
 }
 
 /** What no second try will mend. */

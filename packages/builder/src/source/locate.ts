@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { VirtainersError } from '@virtainers/core';
 
 /** Where a disk comes from. */
@@ -11,7 +12,7 @@ export function looksLikeOrigin(source: string): boolean {
   return source.includes('/');
 }
 
-/** ARGUMENTS_BAD for a URL that is neither http nor https. `label` is what may be published: no credentials, no folders. */
+/** ARGUMENTS_BAD for a URL that is none of http, https and file. `label` is what may be published: no credentials, no folders. */
 export function parseOrigin(source: string): Origin {
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(source)) return pathOrigin(source);
   let url: URL;
@@ -20,10 +21,19 @@ export function parseOrigin(source: string): Origin {
   } catch (cause) {
     throw new VirtainersError('ARGUMENTS_BAD', `${JSON.stringify(source)} is not a URL`, { cause });
   }
+  if (url.protocol === 'file:') return pathOrigin(pathOf(url));
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    throw new VirtainersError('ARGUMENTS_BAD', `${url.protocol}// is not fetched; http and https are`);
+    throw new VirtainersError('ARGUMENTS_BAD', `${url.protocol}// is not fetched; http, https and file are`);
   }
   return { kind: 'url', url, stem: stemOf(decode(url.pathname)), label: publicUrl(url) };
+}
+
+function pathOf(url: URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new VirtainersError('ARGUMENTS_BAD', `${url.href} is no file of this machine`, { cause });
+  }
 }
 
 /** Without user, password, query and fragment: tokens stand in all of them. */

@@ -160,6 +160,7 @@ function lazyFile(
 async function fetchFile(ctx: BuildContext, origin: Origin & { kind: 'url' }, options: OriginOptions): Promise<Digest> {
   const { url, label } = origin;
   const known = hasSums(options.sums) ? undefined : await readRecord(ctx, 'url', url.href, urlRecord);
+  if (ctx.offline && known) return known.digest;
   ctx.onEvent({ type: 'start', step: 'fetch', title: `fetching ${label}` });
   const fetched = await download({
     url,

@@ -21,7 +21,9 @@ export interface Place {
  * Who vouches for a file: the vendor's signature, checked; a digest in the definition; nobody but the server (`unsigned`:
  * the vendor signs nothing; `unchecked`: it does, with a key that does not come along).
  */
-export type Trust = 'signed' | 'pinned' | 'unsigned' | 'unchecked';
+export const TRUSTS = ['signed', 'pinned', 'unsigned', 'unchecked'] as const;
+
+export type Trust = (typeof TRUSTS)[number];
 
 /** What is signed: the file of sums beside itself or within itself, or the image. */
 export type Signature =

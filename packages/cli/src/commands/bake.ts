@@ -21,6 +21,7 @@ const schema = z.object({
   sha256: checksum('sha256').optional(),
   sha512: checksum('sha512').optional(),
   allowUnverified: flag,
+  offline: flag,
   arch: z.enum(ARCHITECTURES, 'amd64 or arm64').optional(),
   platform: platform.optional(),
   user: z.string().min(1).optional(),
@@ -40,13 +41,25 @@ const schema = z.object({
 });
 
 export const action: Action = async (cli, sources, raw) => {
-  const { json, cacheDir, name, tag = [], label: labels, feature: features, ...options } = parseOptions(schema, raw);
+  const {
+    json,
+    cacheDir,
+    name,
+    tag = [],
+    label: labels,
+    feature: features,
+    offline,
+    ...options
+  } = parseOptions(schema, raw);
   if (options.output === undefined && options.load === undefined && options.push === undefined) throw noSink(sources);
+  if (offline && options.push !== undefined) {
+    throw new VirtainersError('ARGUMENTS_BAD', '--offline, --push: a registry is on the network');
+  }
   if (sources.length > 1) checkOwn(options);
   const definitions = await loadCatalogue(cli);
   const tags = [name ?? '{name}:{tag}', ...tag].map((word) => (word.includes('/') ? word : `virtainers/${word}`));
   const images = sources.map((source) => ({ ...options, source, tags, labels, features }));
-  const outcomes = await bakeAll(makeBuildContext(cli, cacheDir), { ...options, definitions, images });
+  const outcomes = await bakeAll({ ...makeBuildContext(cli, cacheDir), offline }, { ...options, definitions, images });
   if (json) cli.print(JSON.stringify(asJson(outcomes), null, 2));
   else for (const outcome of outcomes) if ('result' in outcome) report(outcome.result, cli.log.info, cli.print);
   return reportFailures(cli, outcomes);

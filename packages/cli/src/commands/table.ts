@@ -126,6 +126,7 @@ export const COMMANDS: readonly CommandRow[] = [
       { flags: '--sha256 <hex>', description: 'what the disk image must hash to, as it was published' },
       { flags: '--sha512 <hex>', description: 'likewise' },
       { flags: '--allow-unverified', description: 'bake a URL without a checksum' },
+      { flags: '--offline', description: 'ask nothing from the network: bake what was fetched before' },
       { flags: '--user <user>', description: 'login user of the guest; otherwise guessed from the file name' },
       { flags: '--osinfo <id>', description: 'osinfo short id of the guest, such as debian13' },
       {
