@@ -36,6 +36,7 @@ test.for<[string, Partial<DomainContext>]>([
   ['an overlay that stands alone', standingAlone],
   ['64-bit ARM with UEFI under TCG', armContext],
   ['64-bit ARM with UEFI under KVM', { ...armContext, accelerator: 'kvm' }],
+  ['a config for Ignition', { fwCfg: { name: 'opt/com.coreos/config', path: '/run/virtainers/ignition.json' } }],
   ['text that needs escaping', { title: `<&>"'` }],
 ])('the domain passes the schema of libvirt itself: %s', async ([, change]) => {
   await requireTool('virt-xml-validate');

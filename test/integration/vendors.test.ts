@@ -79,7 +79,13 @@ test.each(offered)(
     });
     expect(facts.disk?.virtualSize).toBe(Math.max(definition.minDisk ?? 0, 1024 * 1024));
     expect(await readMachine(output, facts.layers[1]?.digest)).toMatchObject({
-      ...{ name, arch, user: shipped.user, osinfo: shipped.osinfo },
+      ...{
+        name,
+        arch,
+        user: shipped.user,
+        osinfo: shipped.osinfo,
+        ...(shipped.ignition && { ignition: shipped.ignition }),
+      },
       disk: { sha256: facts.disk?.sha256, virtualSize: facts.disk?.virtualSize },
     });
   },
@@ -89,6 +95,8 @@ test.each(offered)(
 const SIGNED = [
   'ubuntu-24.04',
   'fedora-44',
+  'fedora-coreos',
+  'flatcar',
   'almalinux-9',
   'rocky-9',
   'opensuse-leap-16.0',

@@ -46,6 +46,11 @@ export const machineSchema = z.strictObject({
   /** TCP ports that the image exposes, forwarded by `user` and `passt`. */
   ports: z.array(z.int().min(1).max(65535)),
   minRamMiB: z.int().positive().optional(),
+  /** The guest is set up by Ignition, which reads its config under this name of QEMU's fw_cfg; otherwise by cloud-init. */
+  ignition: z
+    .string()
+    .regex(/^opt\/[\w./-]{1,50}$/)
+    .optional(),
   disk: z
     .strictObject({
       format: z.literal('qcow2'),

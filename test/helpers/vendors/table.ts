@@ -1,3 +1,4 @@
+import { fedoraCoreos, flatcar } from './coreos.ts';
 import { debian, debianDaily } from './debian.ts';
 import { almalinux, amazonlinux, centos7, centosStream, oracle, rocky } from './enterprise.ts';
 import { fedora, fedoraArchive } from './fedora.ts';
@@ -35,6 +36,8 @@ export const VENDORS: Readonly<Record<string, Vendor>> = {
   'fedora-30': fedoraArchive(30, '1.2'),
   'fedora-43': fedora(43, '1.6'),
   'fedora-44': fedora(44, '1.7'),
+  'fedora-coreos': fedoraCoreos,
+  flatcar,
   'freebsd-14.4': freebsd('14.4'),
   'freebsd-15.1': freebsd('15.1'),
   gentoo,

@@ -58,6 +58,12 @@ const image = {
   /** Its boot loader is signed, and UEFI is to check that. */
   secureBoot: z.boolean().default(false),
   minRamMiB: z.int().positive().optional(),
+  ignition: z
+    .enum(['opt/com.coreos/config', 'opt/org.flatcar-linux/config'])
+    .describe(
+      'Where Ignition looks for its config in QEMU’s fw_cfg, in a guest that it sets up; others have cloud-init.',
+    )
+    .optional(),
   ports: z.array(z.int().min(1).max(65535)).default([22]),
 };
 

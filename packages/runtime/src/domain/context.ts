@@ -16,6 +16,8 @@ export interface DomainContext {
   readonly ramMiB: number;
   readonly cpus: number;
   readonly disks: readonly DomainDisk[];
+  /** A file that the guest finds in QEMU's fw_cfg, under /sys/firmware/qemu_fw_cfg/by_name in Linux. */
+  readonly fwCfg?: { readonly name: string; readonly path: string } | undefined;
   readonly interfaces: readonly DomainInterface[];
   readonly consoleLog: string;
   readonly qemuArgs: readonly string[];
@@ -61,6 +63,7 @@ export function renderDomain(template: string, context: DomainContext): string {
     kvm: context.accelerator === 'kvm',
     pc: context.arch === 'x86_64',
     firmware: context.firmware ?? false,
+    fwCfg: context.fwCfg ?? false,
     disks: context.disks.map((disk) => ({ ...disk, chain: renderChain(disk.backing) })),
     interfaces: context.interfaces.map((nic) => ({
       ...nic,

@@ -4,6 +4,7 @@ import { type DomainDisk, renderDomain } from '../domain/context.ts';
 import { BOARDS } from '../guest/board.ts';
 import type { NetworkPlan } from '../network/mode.ts';
 import type { Deps } from './deps.ts';
+import type { GuestSeed } from './guest-seed.ts';
 
 /** Made by other modules, put together here. */
 export interface DomainParts {
@@ -12,9 +13,9 @@ export interface DomainParts {
   readonly overlay: string;
   /** From the top. */
   readonly backing: readonly { readonly path: string; readonly format: string }[];
-  readonly seed: string;
   /** Of UEFI; not looked at where the guest starts from the BIOS. */
   readonly variables: string;
+  readonly seed: GuestSeed;
   readonly network: NetworkPlan;
 }
 
@@ -29,8 +30,7 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
       readonly: false,
       backing: parts.backing,
     },
-    // virtio, because cloud kernels come without drivers for SATA and IDE.
-    { path: parts.seed, format: 'raw', target: 'vdb', readonly: true, backing: [] },
+    ...(parts.seed.kind === 'disk' ? [seedDisk(parts.seed.path)] : []),
   ];
   return renderDomain(template, {
     name: config.vmName,
@@ -45,8 +45,14 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
     ramMiB: config.ramMiB,
     cpus: config.cpus,
     disks,
+    fwCfg: parts.seed.kind === 'fwcfg' ? parts.seed : undefined,
     interfaces: parts.network.nics.flatMap((nic) => nic.interface ?? []),
     consoleLog: driver.consoleLog,
     qemuArgs: config.qemuArgs,
   });
+}
+
+/** virtio, because cloud kernels come without drivers for SATA and IDE. */
+function seedDisk(path: string): DomainDisk {
+  return { path, format: 'raw', target: 'vdb', readonly: true, backing: [] };
 }

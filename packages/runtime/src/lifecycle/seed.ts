@@ -1,24 +1,39 @@
 import { constants } from 'node:fs';
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileReaders, INPUT_PATHS, readInputs } from '../cloud-init/inputs.ts';
+import { fileReaders, INPUT_PATHS, readInputs, type SeedInputs } from '../cloud-init/inputs.ts';
 import { randomPassword } from '../cloud-init/password.ts';
 import { planSeed } from '../cloud-init/seed.ts';
 import { seedPath, writeSeed } from '../cloud-init/write-seed.ts';
 import type { OpenDisk } from '../disk/open-disk.ts';
 import type { GuestNic } from '../guest/nic.ts';
 import type { Deps } from './deps.ts';
+import { type GuestSeed, ignitionSeed, tellPassword } from './guest-seed.ts';
 import { guestHostname } from './hostname.ts';
+import { makeIgnition } from './ignition.ts';
 
 export const READY_PORT = 'io.virtainers.ready.0';
 
-/** Reads the person's inputs, writes the seed and remembers what a later start must know. Gives the ISO's path. */
+/** Reads the person's inputs, writes the seed and remembers what a later start must know. */
 export async function makeSeed(
-  { exec, log, config, driver, hostname, templates }: Deps,
+  deps: Deps,
   disk: OpenDisk,
   network: readonly GuestNic[] | undefined,
-): Promise<string> {
+): Promise<GuestSeed> {
   const inputs = await readInputs(INPUT_PATHS, fileReaders);
+  const ignition = ignitionSeed(deps);
+  if (!ignition) return { kind: 'disk', path: await makeCloudInit(deps, disk, inputs, network) };
+  await makeIgnition(deps, disk, inputs, ignition.path);
+  return ignition;
+}
+
+/** The ISO's path. */
+async function makeCloudInit(
+  { exec, log, config, driver, hostname, templates }: Deps,
+  disk: OpenDisk,
+  inputs: SeedInputs,
+  network: readonly GuestNic[] | undefined,
+): Promise<string> {
   const text = (name: string) => readFile(join(templates, 'cloud-init', name), 'utf8');
   const plan = planSeed({
     ...inputs,
@@ -38,12 +53,7 @@ export async function makeSeed(
   });
   for (const warning of plan.warnings) log.warn(warning);
   if (plan.kind === 'iso') return plan.isoPath;
-  if (plan.generatedPassword !== undefined) {
-    log.info(`no key, user-data or password was given: log in with the one-time password ${plan.generatedPassword}`);
-  }
-  if (plan.generatedPassword === undefined && plan.password !== undefined && plan.password === disk.generatedPassword) {
-    log.info(`the password is the one that the first start of this data folder made; it is kept in ${config.imageDir}`);
-  }
+  tellPassword(log, plan, disk, config.imageDir);
   await disk.remember({
     instanceId: plan.instanceId,
     ...(plan.generatedPassword === undefined ? {} : { generatedPassword: plan.generatedPassword }),

@@ -3,6 +3,7 @@ import { chooseAccelerator } from '../accelerator/choose.ts';
 import { isPersistent } from '../disk/mountinfo.ts';
 import type { Deps } from '../lifecycle/deps.ts';
 import { domainXml } from '../lifecycle/domain.ts';
+import { ignitionSeed } from '../lifecycle/guest-seed.ts';
 import { planGuestNetwork } from '../lifecycle/network.ts';
 import { requireContainer } from '../lifecycle/preflight.ts';
 import { reportAccelerator, reportData, reportMachine, reportNetwork } from '../lifecycle/report.ts';
@@ -22,8 +23,8 @@ export async function printXml(deps: Deps, out: Out): Promise<number> {
     accelerator: deps.config.accel === 'kvm' ? 'kvm' : 'tcg',
     overlay: `${deps.config.imageDir}/local_image.qcow2`,
     backing: [],
-    seed: deps.config.cloudInitDisk ?? '/cloud_init.iso',
     variables: dataPaths(deps.config.imageDir).variables,
+    seed: ignitionSeed(deps) ?? { kind: 'disk', path: deps.config.cloudInitDisk ?? '/cloud_init.iso' },
     network: plan,
   });
   out(xml.trimEnd());

@@ -150,7 +150,20 @@ test('Oracle: the KVM image of the template', () => {
   expect(findIn(text, how)).toEqual({ path: '/templates/OL9/OL9U8.qcow2', sums: { sha256: A }, words: {} });
 });
 
-const JSONS: How[] = [fedora('43'), ubuntu('24.04'), DEBIAN, { kind: 'oracle-template', index: 'x' }];
+test('Fedora CoreOS: the packed image of QEMU, where the stream has one', () => {
+  const how: How = { kind: 'coreos-stream', index: 'stable.json', arch: 'x86_64' };
+  const disk = { location: 'https://builds.example/x.qcow2.xz', signature: 'x.sig', sha256: A };
+  const qemu = { release: '44', formats: { 'qcow2.xz': { disk } } };
+  const text = JSON.stringify({
+    architectures: { x86_64: { artifacts: { aws: {}, qemu } }, s390x: { artifacts: {} } },
+  });
+  expect(findIn(text, how)).toEqual({ path: disk.location, sums: { sha256: A }, words: {} });
+  expect(findIn(text, { ...how, arch: 's390x' })).toBeUndefined();
+  expect(findIn(text, { ...how, arch: 'aarch64' })).toBeUndefined();
+});
+
+const COREOS: How = { kind: 'coreos-stream', index: 'x', arch: 'x86_64' };
+const JSONS: How[] = [COREOS, fedora('43'), ubuntu('24.04'), DEBIAN, { kind: 'oracle-template', index: 'x' }];
 
 test.each(JSONS)('$kind: what is no such index is told from one that lacks the file', (how) => {
   for (const text of ['', '<html>', '{}', '[]', 'null', '{"products":7}', '[{"version":1}]', '{"items":[1]}']) {

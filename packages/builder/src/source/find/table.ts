@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { coreosStream } from './coreos-stream.ts';
 import { debianSidecar } from './debian-sidecar.ts';
 import { fedoraReleases } from './fedora-releases.ts';
 import type { Finder, Found } from './find.ts';
@@ -9,7 +10,16 @@ import { simplestreams } from './simplestreams.ts';
 import { sumsFile } from './sums-file.ts';
 
 /** Every way to find a file. One more is one file and one row. */
-const FINDERS = [fixed, listing, sumsFile, simplestreams, fedoraReleases, debianSidecar, oracleTemplate] as const;
+const FINDERS = [
+  fixed,
+  listing,
+  sumsFile,
+  simplestreams,
+  fedoraReleases,
+  debianSidecar,
+  oracleTemplate,
+  coreosStream,
+] as const;
 
 /** What a definition may say about it. */
 export const findSchema = z.discriminatedUnion('kind', [
@@ -20,6 +30,7 @@ export const findSchema = z.discriminatedUnion('kind', [
   fedoraReleases.schema,
   debianSidecar.schema,
   oracleTemplate.schema,
+  coreosStream.schema,
 ]);
 
 export type How = z.infer<typeof findSchema>;
