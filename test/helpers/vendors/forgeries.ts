@@ -13,6 +13,8 @@ interface Signed {
   /** The file of sums. */
   readonly sums: string;
   readonly text: string;
+  /** All that is published. */
+  readonly files: Readonly<Record<string, Buffer>>;
   /** Of the signature; the sums' own where they are signed within themselves. */
   readonly signature: string;
 }
@@ -40,10 +42,13 @@ export const FORGERIES: readonly Forgery[] = [
     what: 'what is signed, changed',
     kinds: ANY,
     code: 'SIGNATURE_BAD',
-    forge: ({ kind, image, sums, text }) => {
-      if (kind !== 'image')
-        return { [sums]: Buffer.from(text.replaceAll(sha256(image.disk), sha256(EVIL)).concat('\n')) };
-      return { [image.url]: EVIL, [sums]: Buffer.from(`${sha512(EVIL)}\n`) };
+    forge: ({ kind, image, sums, text, files }) => {
+      if (kind !== 'image') return { [sums]: Buffer.from(`${asEvil(text, image.disk)}\n`) };
+      // Of the other files those that name a sum of it; a signature is no text.
+      const texts = Object.entries(files).map(([url, content]) => [url, content.toString()] as const);
+      const forged = texts.map(([url, said]) => [url, said, asEvil(said, image.disk)] as const);
+      const changed = forged.filter(([, said, evil]) => said !== evil).map(([url, , evil]) => [url, Buffer.from(evil)]);
+      return { ...Object.fromEntries(changed), [image.url]: EVIL };
     },
   },
   {
@@ -96,6 +101,11 @@ export const FORGERIES: readonly Forgery[] = [
   },
 ];
 
+/** What a vendor would have written if it published that disk. */
+function asEvil(text: string, disk: Buffer): string {
+  return text.replaceAll(sha256(disk), sha256(EVIL)).replaceAll(sha512(disk), sha512(EVIL));
+}
+
 const BEGIN_SIGNATURE = '-----BEGIN PGP SIGNATURE-----';
 
 export function signedPart({ images, files }: Fixture, { signature, sums = '' }: CloudDefinition): Signed {
@@ -111,6 +121,7 @@ export function signedPart({ images, files }: Fixture, { signature, sums = '' }:
     image,
     sums: url,
     text,
+    files,
     signature: 'file' in signature ? beside(signature.file) : url,
   };
 }
