@@ -1,6 +1,7 @@
-import { cpSync } from 'node:fs';
+import { cpSync, writeFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { defineConfig } from 'tsdown';
+import { bundledPackages } from './scripts/bundled-packages.ts';
 
 const workspace = /^@virtainers\//;
 
@@ -33,6 +34,7 @@ export default defineConfig([
     inlineOnly: false,
     outExtensions: () => ({ js: '.mjs' }),
     onSuccess: () => {
+      writeFileSync('packages/cli/dist/bundled.json', JSON.stringify(bundledPackages('packages/runtime')));
       for (const folder of ['templates', 'images', 'packages/runtime/bin']) {
         cpSync(folder, `packages/cli/dist/${basename(folder)}`, { recursive: true });
       }

@@ -13,6 +13,7 @@ afterAll(() => reader?.engine.stop());
 test.for([
   'README.md',
   'docs/baking.md',
+  'docs/supply-chain.md',
   'docs/running.md',
   'docs/persistence.md',
   'docs/cloud-init.md',

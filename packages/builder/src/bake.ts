@@ -1,3 +1,4 @@
+import { VirtainersError } from '@virtainers/core';
 import { makeLimit } from './asynchronous.ts';
 import { archiveImages, type Delivered, sendImage } from './bake/deliver.ts';
 import { rememberBake } from './bake/digests.ts';
@@ -9,6 +10,7 @@ import { usingCache } from './cache-lock.ts';
 import type { BuildContext } from './context.ts';
 import { imageSize } from './oci/image.ts';
 import { checkEpoch } from './oci/tar.ts';
+import { requireCosign } from './supply/cosign.ts';
 import { sweepWorkFolders } from './work-folder.ts';
 
 /** Cloud image in, OCI image out; then to every sink that was asked for. The same inputs give the same digest. */
@@ -35,6 +37,7 @@ async function bakeImages(ctx: BuildContext, options: BakeAllOptions): Promise<B
   checkEpoch(ctx.sourceDateEpoch);
   const plans = await planImages(ctx, options);
   const output = await planOutput(options, plans);
+  if (options.sign) await checkSigning(ctx, plans);
   await sweepWorkFolders(ctx);
   const inTurn = makeLimit(1);
   const deliver = (made: Made) => inTurn(() => deliverOne(made, output?.path(made.plan), options));
@@ -48,6 +51,16 @@ async function bakeImages(ctx: BuildContext, options: BakeAllOptions): Promise<B
       ? { source, result: one.value }
       : { source, error: nameCacheFailure(ctx, one.reason) };
   });
+}
+
+/** Said before anything is made. ARGUMENTS_BAD, TOOL_MISSING. */
+async function checkSigning(ctx: BuildContext, plans: readonly ImagePlan[]): Promise<void> {
+  if (plans.some(({ push }) => push === undefined)) {
+    throw new VirtainersError('ARGUMENTS_BAD', '--sign: only what is pushed can be signed', {
+      hint: 'give --push too',
+    });
+  }
+  await requireCosign(ctx);
 }
 
 async function deliverOne(made: Made, path: string | undefined, options: BakeAllOptions): Promise<BakeResult> {
@@ -77,7 +90,7 @@ async function deliverTogether(
 
 async function finish(made: Made, archived: Delivered, options: BakeAllOptions): Promise<BakeResult> {
   const { ctx, plan } = made;
-  const { named, sinks } = await sendImage(ctx, archived, plan, options);
+  const { named, sinks } = await sendImage(ctx, archived, made, options);
   const { image } = named;
   await rememberBake(ctx, plan.name, plan.arch, image.digest);
   return {
@@ -85,7 +98,7 @@ async function finish(made: Made, archived: Delivered, options: BakeAllOptions):
     reference: plan.references[0] ?? '',
     digest: image.digest,
     size: imageSize(image),
-    layers: image.layers.map(({ segments: _, ...layer }) => layer),
+    layers: image.layers.map(({ segments: _, contents: __, ...layer }) => layer),
     cached: made.cached() && sinks.every((sink) => !sink.written),
     sinks,
   };

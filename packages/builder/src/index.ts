@@ -7,6 +7,6 @@ export { findDefinition, loadDefinitions } from './definition/load.ts';
 export type { ImageDefinition } from './definition/schema.ts';
 export { DEFAULT_MAX_VIRTUAL_SIZE } from './disk/inspect.ts';
 export type { ImageFacts } from './inspect.ts';
-export { inspectImage } from './inspect.ts';
+export { inspectImage, readAttestation } from './inspect.ts';
 export type { Engine } from './sink/engine.ts';
 export type { SinkResult } from './sink/sink.ts';

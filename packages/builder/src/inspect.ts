@@ -1,9 +1,11 @@
-import { type Digest, isDigest } from '@virtainers/core';
+import { type Digest, isDigest, VirtainersError } from '@virtainers/core';
 import type { BuildContext } from './context.ts';
 import { isLocalImage } from './oci/local-image.ts';
 import { openImage } from './oci/read-layout.ts';
 import { readRegistryImage } from './oci/registry-image.ts';
+import { readArtifact } from './oci/registry-referrers.ts';
 import type { ImageConfig, Manifest } from './oci/schema.ts';
+import { ATTESTATIONS, type AttestationKind } from './supply/attestation.ts';
 
 /** What an image says about itself; all of it, but digests and sizes, is the word of whoever made it. */
 export interface ImageFacts {
@@ -39,6 +41,32 @@ export interface LayerFacts {
   readonly size: number;
   /** What its history entry says made it. */
   readonly what?: string | undefined;
+}
+
+/**
+ * The document about an image that lies beside it in its registry, checked against its digest. SOURCE_UNAVAILABLE where
+ * there is none; ARGUMENTS_BAD for an archive, which has no place for it.
+ */
+export async function readAttestation(
+  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal' | 'cacheDir'>,
+  origin: string,
+  kind: AttestationKind,
+  options: { readonly insecure?: boolean | undefined } = {},
+): Promise<Buffer> {
+  if (await isLocalImage(origin)) {
+    const hint = `make one of your own: virtainers bake NAME --output ${origin} --${kind} FILE`;
+    throw new VirtainersError('ARGUMENTS_BAD', `${origin}: documents lie beside an image in a registry`, { hint });
+  }
+  const { digest } = await readRegistryImage(ctx, origin, options);
+  const found = await readArtifact(ctx, origin, digest, ATTESTATIONS[kind], options);
+  if (found) return found;
+  throw new VirtainersError(
+    'SOURCE_UNAVAILABLE',
+    `${origin}: nothing of type ${ATTESTATIONS[kind]} refers to ${digest}`,
+    {
+      hint: 'images that `virtainers bake --push` sends bring it along',
+    },
+  );
 }
 
 interface Documents {

@@ -1,12 +1,16 @@
+import { once } from '../asynchronous.ts';
 import type { BuildContext } from '../context.ts';
 import type { ImageDraft, NamedImage } from '../oci/archive.ts';
 import { writeArchiveFile } from '../sink/archive-file.ts';
+import { attachToImage } from '../sink/attach.ts';
+import { writeDocument } from '../sink/document-file.ts';
 import { loadIntoEngine } from '../sink/engine.ts';
 import { pushToRegistry } from '../sink/registry.ts';
 import type { SinkResult } from '../sink/sink.ts';
+import { attest, type Origins } from '../supply/attestation.ts';
+import { sign } from '../supply/cosign.ts';
 import { digestLayers, rememberDigests } from './digests.ts';
 import type { CommonOptions } from './options.ts';
-import type { ImagePlan } from './plan.ts';
 
 /** An image with its digests, and where it went. */
 export interface Delivered {
@@ -27,16 +31,27 @@ export async function archiveImages(
   return images.map((named) => ({ named, sinks }));
 }
 
-/** To the engine and the registry. */
+/** Its documents to files, the image to the engine and, with its documents, to the registry. */
 export async function sendImage(
   ctx: BuildContext,
   { named, sinks }: Delivered,
-  { push }: ImagePlan,
-  { load, insecure }: CommonOptions,
+  origins: Origins,
+  { load, insecure, sign: wanted }: CommonOptions,
 ): Promise<Delivered> {
+  const { push, documents } = origins.plan;
+  const attested = once(() => attest(ctx, named, origins));
   const more: SinkResult[] = [];
+  for (const [kind, path] of documents) {
+    const document = (await attested()).find((one) => one.kind === kind);
+    if (document) more.push(await writeDocument(kind, path, document.bytes));
+  }
   if (load !== undefined) more.push(await loadIntoEngine(ctx, load, named));
-  if (push !== undefined) more.push(await pushToRegistry(ctx, push, named, { insecure }));
+  if (push !== undefined) {
+    const pushed = await pushToRegistry(ctx, push, named, { insecure });
+    const attached = await attachToImage(ctx, push, named, await attested(), { insecure });
+    more.push({ ...pushed, written: pushed.written || attached });
+    if (wanted) await sign(ctx, push, named.image.digest, { ...wanted, insecure });
+  }
   return { named, sinks: [...sinks, ...more] };
 }
 

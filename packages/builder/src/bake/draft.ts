@@ -22,7 +22,8 @@ export async function draftImage(
   const machine = describeMachine(plan, baked);
   const { ports } = machine;
   const { platform: arch } = plan;
-  const upper = [await planDiskLayer(machine, baked.disk, mtime), await planAppLayer(ctx.assetsDir, mtime)];
+  const disk = { ...(await planDiskLayer(machine, baked.disk, mtime)), contents: baked.disk?.contents };
+  const upper = [disk, await planAppLayer(ctx.assetsDir, mtime)];
   const labels = imageLabels(machine, provenance(plan, baked, lower[0] as Layer, mtime), plan.options.labels);
   return {
     plans: await recallDigests(ctx, [...lower, ...upper]),

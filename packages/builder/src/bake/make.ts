@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { makeLimit } from '../asynchronous.ts';
 import type { BuildContext } from '../context.ts';
 import type { ImageDraft } from '../oci/archive.ts';
+import type { Origins } from '../supply/attestation.ts';
 import { draftImage } from './draft.ts';
 import type { CommonOptions } from './options.ts';
 import { makeDisk, shareParts } from './parts.ts';
@@ -10,8 +11,7 @@ import type { ImagePlan } from './plan.ts';
 const MOST_AT_ONCE = 4;
 
 /** An image whose parts are there and that has not gone anywhere. */
-export interface Made {
-  readonly plan: ImagePlan;
+export interface Made extends Origins {
   /** Whose events say which image they are about, where there are several. */
   readonly ctx: BuildContext;
   readonly draft: ImageDraft;
@@ -44,7 +44,8 @@ export async function makeAll<T>(
       throw error;
     });
     const draft = await draftImage(own.ctx, plan, await parts.lowerLayers(plan), baked);
-    return use({ plan, ctx: own.ctx, draft, cached: () => common.cached() && own.cached() });
+    const tools = options.runtime === undefined ? (await parts.tools()).contents : undefined;
+    return use({ plan, baked, tools, ctx: own.ctx, draft, cached: () => common.cached() && own.cached() });
   };
   const failure = failureOf(Promise.all(plans.map(({ platform }) => parts.root(platform))), stop);
   const settled = await Promise.allSettled(plans.map(make));

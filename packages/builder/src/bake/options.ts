@@ -11,7 +11,7 @@ export interface ImageOptions extends DiskOptions {
   /** A catalogue name, a path or an http(s) URL of a disk, or an image with a disk in it: `oci://REF` and skopeo's names. */
   readonly source: string;
   /**
-   * References of the image; the first is its name. Default: `virtainers/<name>`. In each, and in `push`, `{name}` and
+   * References of the image; the first is its name. Default: `virtainers/<name>`. In each, in `push`, `sbom` and `provenance`, `{name}` and
    * `{tag}` stand for what the default would have there.
    */
   readonly tags?: readonly string[] | undefined;
@@ -23,6 +23,9 @@ export interface ImageOptions extends DiskOptions {
   readonly arch?: Architecture | undefined;
   /** What its container is made for; otherwise the same. A guest of another one is emulated. */
   readonly platform?: Architecture | undefined;
+  /** Files for an SPDX document of what is in the image, and for in-toto's statement of what it was made from. */
+  readonly sbom?: string | undefined;
+  readonly provenance?: string | undefined;
   /** What the guest is, where no definition says it or another one is wanted. */
   readonly user?: string | undefined;
   readonly osinfo?: string | undefined;
@@ -40,6 +43,8 @@ export interface CommonOptions extends LockOptions {
   /** One image: the archive. Several: one archive of all where it ends in `.tar`, else a folder of one archive each. */
   readonly output?: string | undefined;
   readonly load?: Engine | undefined;
+  /** Sign what was pushed, with cosign: with this key, or without one by cosign's own means. */
+  readonly sign?: { readonly key?: string | undefined } | undefined;
   /** Plain http, or a certificate that nobody vouches for. */
   readonly insecure?: boolean | undefined;
   /** How many disks are made at once; as many as there are processors, and no more than 4, unless given. */

@@ -10,6 +10,7 @@ import { chooseFirmware, type Firmware } from '../firmware.ts';
 import { guessArchitecture } from '../guest-os.ts';
 import { checkOwnLabels } from '../oci/labels.ts';
 import { defaultReference, fillReference, parseReference } from '../oci/reference.ts';
+import { ATTESTATIONS, type AttestationKind } from '../supply/attestation.ts';
 import type { BakeAllOptions, CommonOptions, ImageOptions } from './options.ts';
 
 /** An image before anything is made: what it is made from, what it is called, where it goes. */
@@ -26,8 +27,12 @@ export interface ImagePlan {
   readonly features: readonly For<FeatureDefinition>[];
   readonly references: readonly string[];
   readonly push: string | undefined;
+  /** Files that documents about the image are written to. */
+  readonly documents: readonly (readonly [AttestationKind, string])[];
   readonly options: ImageOptions;
 }
+
+const KINDS = Object.keys(ATTESTATIONS) as AttestationKind[];
 
 /** Where archives go: every image its own, or one with all of them. */
 export type OutputPlan =
@@ -40,7 +45,9 @@ export async function planImages(ctx: BuildContext, { images, definitions }: Bak
   const problems = planned.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
   if (problems.length > 0) throw together(problems);
   const plans = planned.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  for (const what of ['references', 'push'] as const) checkDistinct(plans, what);
+  checkDistinct(plans, ({ references }) => references);
+  checkDistinct(plans, ({ push }) => (push === undefined ? [] : [push]));
+  checkDistinct(plans, ({ documents }) => documents.map(([, path]) => path));
   return plans;
 }
 
@@ -76,8 +83,12 @@ async function planImage(
   const usual = defaultReference(name);
   const reference = (text: string) => parseReference(fillReference(text, usual));
   const references = (options.tags ?? [usual]).map(reference);
+  const documents = KINDS.flatMap((kind) => {
+    const path = options[kind];
+    return path === undefined ? [] : [[kind, fillReference(path, usual)] as const];
+  });
   const push = options.push === undefined ? undefined : reference(options.push);
-  return { source, subject, name, arch, platform, firmware, features, references, push, options };
+  return { source, subject, name, arch, platform, firmware, features, references, push, documents, options };
 }
 
 /** A warning for a release that gets no more fixes. */
@@ -97,10 +108,10 @@ function together(problems: readonly unknown[]): unknown {
 }
 
 /** The later image would take the name of the earlier one. */
-function checkDistinct(plans: readonly ImagePlan[], what: 'references' | 'push'): void {
+function checkDistinct(plans: readonly ImagePlan[], namesOf: (plan: ImagePlan) => readonly string[]): void {
   const owners = new Map<string, ImagePlan>();
   for (const plan of plans) {
-    for (const reference of [plan[what] ?? []].flat()) {
+    for (const reference of namesOf(plan)) {
       const other = owners.get(reference);
       if (other && other !== plan) throw sameName(reference, other, plan);
       owners.set(reference, plan);

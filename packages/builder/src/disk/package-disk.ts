@@ -5,11 +5,12 @@ import { type Architecture, type Digest, digestFile } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { type For, forArchitecture } from '../definition/architectures.ts';
 import type { PackagesDefinition } from '../definition/schema.ts';
+import type { PackageSet } from '../package-set.ts';
 import { bootstrap } from '../root/bootstrap.ts';
 import { fileSizes, rewriteTar, type TarRules, writeTar } from '../root/canonical-tar.ts';
 import { cachedFolder, cacheKey } from '../root/content-cache.ts';
 import { fetchDebs } from '../root/debs.ts';
-import { formatLock, type Lock } from '../root/lock.ts';
+import { formatLock, type Lock, packageSet } from '../root/lock.ts';
 import { type LockOptions, lockedPackages } from '../root/locked-packages.ts';
 import { pathRules } from '../root/path-rules.ts';
 import { selectionOf } from '../root/selection.ts';
@@ -32,6 +33,8 @@ export interface PackageDisk {
   readonly size: number;
   /** What the guest sees, in bytes. */
   readonly virtualSize: number;
+  /** What it was made from, where that is known. */
+  readonly contents?: PackageSet | undefined;
 }
 
 /** Raise it when what is done with packages and files changes. */
@@ -55,7 +58,8 @@ export async function makePackageDisk(
   options: LockOptions = {},
 ): Promise<PackageDisk> {
   const definition = forArchitecture(everywhere, arch);
-  const lock = await lockedPackages(ctx, selectionOf(definition, arch), options);
+  const selection = selectionOf(definition, arch);
+  const lock = await lockedPackages(ctx, selection, options);
   const uefi = BOARDS[arch].firmware === 'uefi';
   const uefiTools = uefi ? await ensureToolRoot(ctx, options, 'tools-uefi') : undefined;
   const parts = { definition, arch, lock, tools, uefiTools };
@@ -63,7 +67,7 @@ export async function makePackageDisk(
   ctx.onEvent({ type: 'start', step: 'disk', title: definition.title });
   const { folder, result, cached } = await cachedFolder(ctx, 'disks', key, (temp) => makeDisk(ctx, parts, temp));
   ctx.onEvent({ type: 'end', step: 'disk', note: `${Math.round(result.size / 1e6)} MB`, cached });
-  return { ...result, path: join(folder, 'disk.qcow2') };
+  return { ...result, path: join(folder, 'disk.qcow2'), contents: packageSet(selection, lock) };
 }
 
 /** Everything that decides the disk's bytes: with the files that we write, so that a change of theirs is seen. */

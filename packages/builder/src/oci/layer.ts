@@ -1,4 +1,5 @@
 import type { Digest } from '@virtainers/core';
+import type { PackageSet } from '../package-set.ts';
 import { MEDIA_TYPES } from './media-types.ts';
 import { type Segment, segmentsSize } from './segments.ts';
 import { sortEntries, type TarEntry, tarSegments } from './tar.ts';
@@ -16,6 +17,8 @@ export interface LayerPlan {
   readonly digest: Digest | undefined;
   /** Of the uncompressed tar; of a plain one the same as `digest`. */
   readonly diffID: Digest | undefined;
+  /** The packages in it, where they are known. */
+  readonly contents?: PackageSet | undefined;
 }
 
 /** A layer with its digests. */
@@ -43,8 +46,8 @@ export function isDigested(plan: LayerPlan): plan is Layer {
 /** A layer that lies in a file already, as the runtime root does. */
 export function fileLayer(
   name: LayerName,
-  file: { path: string; size: number; digest: Digest; diffID: Digest; mediaType: string },
+  file: Pick<Layer, 'size' | 'digest' | 'diffID' | 'mediaType' | 'contents'> & { path: string },
 ): Layer {
-  const { path, size, digest, diffID, mediaType } = file;
-  return { name, mediaType, size, segments: [{ path, size, digest }], digest, diffID };
+  const { path, size, digest, diffID, mediaType, contents } = file;
+  return { name, mediaType, size, segments: [{ path, size, digest }], digest, diffID, ...(contents && { contents }) };
 }

@@ -49,9 +49,18 @@ function chooseFrom(raw: string, reference: string, arch: string): string {
 
 /** `host/name:tag` -> `host/name@digest`. */
 export function withDigest(reference: string, digest: string): string {
+  return `${nameOf(reference)}@${digest}`;
+}
+
+/** `host/name:tag` -> `host/name:other`. */
+export function withTag(reference: string, tag: string): string {
+  return `${nameOf(reference)}:${tag}`;
+}
+
+function nameOf(reference: string): string {
   const plain = reference.replace(/@.*$/, '');
   const colon = plain.lastIndexOf(':');
-  return `${colon > plain.lastIndexOf('/') ? plain.slice(0, colon) : plain}@${digest}`;
+  return colon > plain.lastIndexOf('/') ? plain.slice(0, colon) : plain;
 }
 
 async function inspect(

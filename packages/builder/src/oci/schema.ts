@@ -13,6 +13,7 @@ export const descriptorSchema = z.object({
   size,
   annotations: annotations.optional(),
   platform: z.object({ architecture: z.string(), os: z.string() }).optional(),
+  artifactType: z.string().optional(),
 });
 
 /** OCI image-spec, image-index.md; also Docker's manifest list. */

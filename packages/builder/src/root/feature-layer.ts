@@ -9,7 +9,7 @@ import { cachedFolder, cacheKey } from './content-cache.ts';
 import { type Deb, fetchDebs } from './debs.ts';
 import { statusStanzas } from './dpkg-status.ts';
 import { type GzipLayer, writeGzipLayer } from './gzip-layer.ts';
-import { formatLock, type LockedPackage } from './lock.ts';
+import { formatLock, type LockedPackage, packageSet } from './lock.ts';
 import { type LockOptions, lockedPackages } from './locked-packages.ts';
 import { ancestors, pathRules } from './path-rules.ts';
 import { type RootPackage, sourceOf } from './root-packages.ts';
@@ -53,7 +53,7 @@ export async function makeFeatureLayer(
     return makeLayer(ctx, tools, definition, debs, join(temp, LAYER_FILE));
   });
   ctx.onEvent({ type: 'end', step, note: `${Math.round(result.size / 1e6)} MB`, cached });
-  return packageLayer(folder, result);
+  return packageLayer(folder, result, packageSet(selection, own));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type Architecture, type Digest, digestBytes, isDigest, VirtainersError } from '@virtainers/core';
+import type { PackageSet } from '../package-set.ts';
 
 /** What is to be installed, before anyone asked a mirror. `without` names packages that are resolved and then left out. */
 export interface PackageSelection {
@@ -47,6 +48,11 @@ export function selectionDigest(selection: PackageSelection): Digest {
 export function formatLock(lock: Lock): string {
   const lines = lock.packages.map((p) => `${p.name} ${p.version} ${p.arch} ${p.sha256} ${p.size} ${p.path}`);
   return [HEADER, `# selection ${lock.selection}`, ...lines.sort(), ''].join('\n');
+}
+
+/** What a selection became, for whoever lists what is in an image. */
+export function packageSet({ name, mirror, suite }: PackageSelection, lock: Lock): PackageSet {
+  return { name, lock: digestBytes(formatLock(lock)), mirror, suite, packages: lock.packages };
 }
 
 /** Throws DEFINITION_INVALID with every line that is not one of a lock. */

@@ -4,13 +4,14 @@ import type { BuildContext } from '../context.ts';
 import { type For, forArchitecture } from '../definition/architectures.ts';
 import { loadRootDefinition } from '../definition/load.ts';
 import type { RootDefinition } from '../definition/schema.ts';
+import type { PackageSet } from '../package-set.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cachedFolder, cacheKey } from './content-cache.ts';
 import { type Deb, fetchDebs } from './debs.ts';
 import { statusStanzas } from './dpkg-status.ts';
 import { type GzipLayer, writeGzipLayer } from './gzip-layer.ts';
-import { formatLock } from './lock.ts';
+import { formatLock, packageSet } from './lock.ts';
 import { type LockOptions, lockedPackages } from './locked-packages.ts';
 import { osinfoTable } from './osinfo.ts';
 import { pathRules } from './path-rules.ts';
@@ -21,6 +22,7 @@ import type { ToolRoot } from './tool-root.ts';
 
 /** A layer made from packages, as a file in the cache. */
 export interface PackageLayer extends GzipLayer {
+  readonly contents: PackageSet;
   readonly path: string;
   readonly mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip';
 }
@@ -61,12 +63,17 @@ export async function makeRuntimeRoot(
     return makeLayer(ctx, tools, definition, arch, debs, join(temp, LAYER_FILE));
   });
   ctx.onEvent({ type: 'end', step: 'root', note: `${Math.round(result.size / 1e6)} MB`, cached });
-  return { ...packageLayer(folder, result), packages: lockedRootPackages(lock) };
+  return { ...packageLayer(folder, result, packageSet(selection, lock)), packages: lockedRootPackages(lock) };
 }
 
 /** Where a cached folder holds the layer that was made in it. */
-export function packageLayer(folder: string, made: GzipLayer): PackageLayer {
-  return { ...made, path: join(folder, LAYER_FILE), mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip' };
+export function packageLayer(folder: string, made: GzipLayer, contents: PackageSet): PackageLayer {
+  return {
+    ...made,
+    contents,
+    path: join(folder, LAYER_FILE),
+    mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+  };
 }
 
 async function makeLayer(

@@ -4,10 +4,11 @@ import type { Architecture, Digest, Exec, Spawn } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { forArchitecture } from '../definition/architectures.ts';
 import { loadRootDefinition } from '../definition/load.ts';
+import type { PackageSet } from '../package-set.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cachedFolder, cacheKey } from './content-cache.ts';
 import { fetchDebs } from './debs.ts';
-import { formatLock } from './lock.ts';
+import { formatLock, packageSet } from './lock.ts';
 import { type LockOptions, lockedPackages } from './locked-packages.ts';
 import { selectionOf } from './selection.ts';
 
@@ -17,6 +18,7 @@ export interface ToolRoot {
   readonly path: string;
   /** Of everything that decides what is in it. */
   readonly digest: Digest;
+  readonly contents?: PackageSet | undefined;
   /** How `program` (`mke2fs`, `qemu-img`) is called; nothing runs as root or in a chroot for it. */
   command(program: string, args: readonly string[]): ToolCommand;
   /** As the given Exec, but `file` is a program of the root. */
@@ -59,7 +61,7 @@ export async function ensureToolRoot(
     return {};
   });
   ctx.onEvent({ type: 'end', step: 'tools', note: `${lock.packages.length} packages`, cached });
-  return openToolRoot(ctx, join(folder, 'root'), key);
+  return { ...openToolRoot(ctx, join(folder, 'root'), key), contents: packageSet(selection, lock) };
 }
 
 /** The programs of an unpacked Debian root, called through its own loader (ld.so(8)) with its own libraries. */

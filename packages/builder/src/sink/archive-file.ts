@@ -28,7 +28,7 @@ export async function writeArchiveFile(
   ctx.onEvent({ type: 'start', step: 'archive', title: `writing ${path}` });
   let done = 0;
   let images: readonly NamedImage[] = [];
-  await guard(target, async () => {
+  await guardOutput(target, async () => {
     await mkdir(dirname(target), { recursive: true });
     await writeAtomically(target, async (handle) => {
       const onBytes = (count: number) => {
@@ -53,7 +53,7 @@ async function holds(path: string, images: readonly NamedImage[]): Promise<boole
 const UNWRITABLE = 'EACCES EPERM ENOENT ENOSPC EROFS EDQUOT EISDIR ENOTDIR EEXIST EFBIG'.split(' ');
 
 /** Only what the output's own path has to do with: a layer that cannot be read is another failure. */
-async function guard(path: string, write: () => Promise<void>): Promise<void> {
+export async function guardOutput(path: string, write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {

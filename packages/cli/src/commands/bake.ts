@@ -18,6 +18,10 @@ const schema = z.object({
   name: z.string().min(1).optional(),
   tag: z.array(z.string().min(1)).optional(),
   label: pairs.optional(),
+  sbom: z.string().min(1).optional(),
+  provenance: z.string().min(1).optional(),
+  sign: flag,
+  signKey: z.string().min(1).optional(),
   sha256: checksum('sha256').optional(),
   sha512: checksum('sha512').optional(),
   allowUnverified: flag,
@@ -51,6 +55,7 @@ export const action: Action = async (cli, sources, raw) => {
     offline,
     ...options
   } = parseOptions(schema, raw);
+  const sign = options.sign || options.signKey !== undefined ? { key: options.signKey } : undefined;
   if (options.output === undefined && options.load === undefined && options.push === undefined) throw noSink(sources);
   if (offline && options.push !== undefined) {
     throw new VirtainersError('ARGUMENTS_BAD', '--offline, --push: a registry is on the network');
@@ -59,7 +64,8 @@ export const action: Action = async (cli, sources, raw) => {
   const definitions = await loadCatalogue(cli);
   const tags = [name ?? '{name}:{tag}', ...tag].map((word) => (word.includes('/') ? word : `virtainers/${word}`));
   const images = sources.map((source) => ({ ...options, source, tags, labels, features }));
-  const outcomes = await bakeAll({ ...makeBuildContext(cli, cacheDir), offline }, { ...options, definitions, images });
+  const ctx = { ...makeBuildContext(cli, cacheDir), offline };
+  const outcomes = await bakeAll(ctx, { ...options, sign, definitions, images });
   if (json) cli.print(JSON.stringify(asJson(outcomes), null, 2));
   else for (const outcome of outcomes) if ('result' in outcome) report(outcome.result, cli.log.info, cli.print);
   return reportFailures(cli, outcomes);

@@ -1,16 +1,23 @@
-import { type ImageFacts, inspectImage } from '@virtainers/builder';
-import { formatSize } from '@virtainers/core';
+import { type ImageFacts, inspectImage, readAttestation } from '@virtainers/builder';
+import { formatSize, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
 import { renderColumns } from '../columns.ts';
 import type { Action } from '../context.ts';
 import { flag, parseOptions } from '../options.ts';
 
-const schema = z.object({ insecure: flag, cacheDir: z.string().optional(), json: flag });
+const schema = z.object({ insecure: flag, sbom: flag, provenance: flag, cacheDir: z.string().optional(), json: flag });
 
 export const action: Action = async (cli, [origin = ''], raw) => {
-  const { insecure, cacheDir, json } = parseOptions(schema, raw);
-  const facts = await inspectImage(makeBuildContext(cli, cacheDir), origin, { insecure });
+  const { insecure, sbom, provenance, cacheDir, json } = parseOptions(schema, raw);
+  const ctx = makeBuildContext(cli, cacheDir);
+  if (sbom && provenance) throw new VirtainersError('ARGUMENTS_BAD', '--sbom and --provenance: one at a time');
+  if (sbom || provenance) {
+    const document = await readAttestation(ctx, origin, sbom ? 'sbom' : 'provenance', { insecure });
+    cli.print(document.toString('utf8').trimEnd());
+    return 0;
+  }
+  const facts = await inspectImage(ctx, origin, { insecure });
   for (const line of json ? [JSON.stringify(facts, null, 2)] : renderFacts(facts)) cli.print(line);
   return 0;
 };

@@ -123,6 +123,22 @@ export const COMMANDS: readonly CommandRow[] = [
         description: "one more label; those named io.virtainers.* are virtainers' own",
         repeated: true,
       },
+      {
+        flags: '--sbom <file>',
+        description: 'write what is in the image, as SPDX; --push attaches it anyway',
+        complete: 'file',
+      },
+      {
+        flags: '--provenance <file>',
+        description: "write what the image was made from, as in-toto's SLSA provenance; --push attaches it anyway",
+        complete: 'file',
+      },
+      { flags: '--sign', description: 'sign what is pushed, with cosign' },
+      {
+        flags: '--sign-key <key>',
+        description: "sign with this key, a file or a kms:// URI; otherwise with cosign's keyless signing",
+        complete: 'file',
+      },
       { flags: '--sha256 <hex>', description: 'what the disk image must hash to, as it was published' },
       { flags: '--sha512 <hex>', description: 'likewise' },
       { flags: '--allow-unverified', description: 'bake a URL without a checksum' },
@@ -217,13 +233,20 @@ export const COMMANDS: readonly CommandRow[] = [
     arguments: [
       { name: '<image>', description: "an archive, an OCI layout folder or a registry's reference", complete: 'file' },
     ],
-    options: [insecure, cacheDir, json],
+    options: [
+      { flags: '--sbom', description: 'print the SPDX document beside a published image' },
+      { flags: '--provenance', description: "print in-toto's statement beside a published image" },
+      insecure,
+      cacheDir,
+      json,
+    ],
     examples: [
       { command: 'virtainers inspect debian-12.tar', meaning: 'digest, disk and layers of an archive' },
       {
         command: 'virtainers inspect registry.example/me/box:1 --json',
         meaning: 'the same of a published image, for scripts',
       },
+      { command: 'virtainers inspect registry.example/me/box:1 --sbom', meaning: 'every package in it' },
     ],
     load: () => import('./inspect.ts'),
   },
