@@ -1,5 +1,6 @@
 import { definitionJsonSchema } from '../packages/builder/src/definition/json-schema.ts';
-import { COMMANDS, type CommandRow, GLOBAL_OPTIONS, type OptionRow } from '../packages/cli/src/commands/table.ts';
+import type { CommandRow, OptionRow } from '../packages/cli/src/commands/rows.ts';
+import { COMMANDS, GLOBAL_OPTIONS } from '../packages/cli/src/commands/table.ts';
 import { ERRORS } from '../packages/core/src/errors.ts';
 import { SETTINGS, type Setting } from '../packages/runtime/src/config/settings.ts';
 

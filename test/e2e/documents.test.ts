@@ -14,6 +14,7 @@ test.for([
   'README.md',
   'docs/baking.md',
   'docs/supply-chain.md',
+  'docs/upgrading.md',
   'docs/running.md',
   'docs/persistence.md',
   'docs/cloud-init.md',

@@ -130,8 +130,21 @@ test('of an index the image for linux/amd64 is taken', async () => {
   const name = `${registry.address}/disks/several:1`;
   await exec('skopeo', ['copy', '--all', '--dest-tls-verify=false', `oci:${layout}`, `docker://${name}`]);
   expect(await labelsOf(`oci://${name}`)).toMatchObject({ 'io.virtainers.disk.sha256': sha256 });
-  const foreign = await writeLayout(join(folder, 'foreign'), { layers: [other], architecture: 'arm64' });
+  const foreign = await writeLayout(join(folder, 'foreign'), { layers: [tar], architecture: 'arm64' });
+  const refused = { code: 'ARCHIVE_INVALID', hint: 'say so: --arch arm64' };
   await expect(bakeImage(foreign)).rejects.toMatchObject({ code: 'ARCHIVE_INVALID' });
+  const alone = `${registry.address}/disks/alone:1`;
+  await exec('skopeo', [
+    'copy',
+    '--override-arch=arm64',
+    '--dest-tls-verify=false',
+    `oci:${foreign}`,
+    `docker://${alone}`,
+  ]);
+  await expect(bakeImage(`oci://${alone}`)).rejects.toMatchObject(refused);
+  const arm64 = { arch: 'arm64', runtime: await publishRoot(join(folder, 'layer-other'), 'arm64') } as const;
+  await bakeImage(`oci://${alone}`, arm64);
+  await expect(bakeImage(`oci://${alone}`)).rejects.toMatchObject(refused);
 });
 
 test.each([

@@ -35,10 +35,10 @@ export async function makeContext(folder: string, events: BuildEvent[] = []): Pr
 }
 
 /** An archive that carries a runtime root of a few files, as `--runtime` takes it. */
-export async function publishRoot(folder: string, arch: Architecture = 'amd64'): Promise<string> {
+export async function publishRoot(folder: string, arch: Architecture = 'amd64', greeting = 'hello\n'): Promise<string> {
   const entries: TarEntry[] = [
     { path: 'etc', mode: 0o755 },
-    { path: 'etc/hello', mode: 0o644, content: [Buffer.from('hello\n')] },
+    { path: 'etc/hello', mode: 0o644, content: [Buffer.from(greeting)] },
     { path: 'usr', mode: 0o755 },
     { path: 'usr/lib', mode: 0o755 },
   ];

@@ -10,3 +10,5 @@ export type { ImageFacts } from './inspect.ts';
 export { inspectImage, readAttestation } from './inspect.ts';
 export type { Engine } from './sink/engine.ts';
 export type { SinkResult } from './sink/sink.ts';
+export type { LayerChange, UpgradeOptions, UpgradeResult } from './upgrade/upgrade.ts';
+export { upgrade } from './upgrade/upgrade.ts';

@@ -1,5 +1,5 @@
 import type { Exec, Log, Spawn } from '@virtainers/core';
-import type { CommandTable } from './commands/table.ts';
+import type { CommandTable } from './commands/rows.ts';
 import type { Display } from './progress/display.ts';
 
 /** What a command is handed: the doors to the outside. main.ts makes the real one. */

@@ -1,13 +1,6 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import {
-  COMMANDS,
-  type CommandRow,
-  type ExampleRow,
-  GLOBAL_OPTIONS,
-  GROUPS,
-  type GroupRow,
-  type OptionRow,
-} from './commands/table.ts';
+import type { CommandRow, ExampleRow, GroupRow, OptionRow } from './commands/rows.ts';
+import { COMMANDS, GLOBAL_OPTIONS, GROUPS } from './commands/table.ts';
 
 /** A command line, understood: which command, with which words and options. */
 export interface Invocation {

@@ -32,6 +32,7 @@ export interface ImageDiskOptions extends DiskOptions {
 const record = z.object({
   sha256: z.custom<Digest>(isDigest),
   size: z.number(),
+  platform: z.string(),
   machine: z.string().optional(),
 });
 
@@ -64,7 +65,7 @@ export async function bakeImageDisk(
   if (options.sha256 !== undefined && content.sha256 !== `sha256:${options.sha256}`) {
     throw mismatch(`the disk of ${label}`, `sha256:${options.sha256}`, content.sha256);
   }
-  const machine = readMachine(label, content);
+  const machine = checkContent(label, content, options.arch);
   const file = imageFile(ctx, origin, digest, content, options);
   const maxVirtualSize = options.maxVirtualSize ?? DEFAULT_MAX_VIRTUAL_SIZE;
   const disk = await prepareForeignDisk(ctx, file, qemu, { name: label, maxVirtualSize, size: options.size });
@@ -114,13 +115,6 @@ async function keep(
   folder: string,
   { maxVirtualSize, arch }: ImageDiskOptions,
 ): Promise<Content> {
-  if (image.config.architecture !== arch || image.config.os !== 'linux') {
-    const { os, architecture } = image.config;
-    throw new VirtainersError(
-      'ARCHIVE_INVALID',
-      `reading ${label}: it is for ${os}/${architecture}, not for linux/${arch}`,
-    );
-  }
   const total = image.manifest.layers.reduce((sum, { size }) => sum + size, 0);
   let done = 0;
   const disk = await findDisk(image, {
@@ -131,8 +125,9 @@ async function keep(
     },
   });
   const { sha256, size, machine } = disk;
-  const content: Content = { sha256, size, machine };
-  readMachine(label, content);
+  const { os, architecture } = image.config;
+  const content: Content = { sha256, size, machine, platform: `${os}/${architecture}` };
+  checkContent(label, content, arch);
   const path = fetchedPath(ctx, sha256);
   await mkdir(dirname(path), { recursive: true });
   await chmod(disk.path, 0o644);
@@ -140,17 +135,27 @@ async function keep(
   return content;
 }
 
-/** Undefined for an image that virtainers did not make. DIGEST_MISMATCH where its machine.json describes another disk. */
-function readMachine(label: string, { machine: text, sha256 }: Content): Machine | undefined {
-  if (text === undefined) return undefined;
-  const machine = parseMachine(text, `machine.json of ${label}`);
-  if (/[^\x20-\x7e]/.test(`${machine.name}${machine.user}${machine.osinfo}`)) {
+/**
+ * Its machine.json, where virtainers made it. DIGEST_MISMATCH where that describes another disk, ARCHIVE_INVALID for a
+ * guest of another architecture; a containerDisk's is that of the image.
+ */
+function checkContent(
+  label: string,
+  { machine: text, sha256, platform }: Content,
+  arch: Architecture,
+): Machine | undefined {
+  const machine = text === undefined ? undefined : parseMachine(text, `machine.json of ${label}`);
+  if (machine && /[^\x20-\x7e]/.test(`${machine.name}${machine.user}${machine.osinfo}`)) {
     throw new VirtainersError('DISK_REFUSED', `machine.json of ${label}: a name in it is not plain text`);
   }
-  if (machine.disk && machine.disk.sha256 !== sha256) {
+  if (machine?.disk && machine.disk.sha256 !== sha256) {
     throw mismatch(`the disk of ${label}`, machine.disk.sha256, sha256);
   }
-  return machine;
+  const its = machine ? `linux/${machine.arch}` : platform;
+  if (its === `linux/${arch}`) return machine;
+  throw new VirtainersError('ARCHIVE_INVALID', `reading ${label}: its guest is for ${its}, not for linux/${arch}`, {
+    hint: its === 'linux/arm64' || its === 'linux/amd64' ? `say so: --arch ${its.slice(6)}` : undefined,
+  });
 }
 
 /** Where fetched files lie until they have become an image's disk. */

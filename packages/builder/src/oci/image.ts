@@ -83,6 +83,13 @@ function createdBy(name: LayerName): string {
   return name in CREATED_BY ? CREATED_BY[name as keyof typeof CREATED_BY] : `virtainers: ${name.replace('-', ' ')}`;
 }
 
+/** What a layer is, by its history entry; undefined for one that virtainers did not make. */
+export function layerNameOf(createdBy: string | undefined): LayerName | undefined {
+  const known = Object.entries(CREATED_BY).find(([, text]) => text === createdBy)?.[0] as LayerName | undefined;
+  const feature = /^virtainers: feature ([a-z0-9-]+)$/.exec(createdBy ?? '')?.[1];
+  return known ?? (feature === undefined ? undefined : `feature-${feature}`);
+}
+
 function manifestDocument(layers: readonly Layer[], fields: ImageFields, config: Buffer): object {
   return {
     schemaVersion: 2,

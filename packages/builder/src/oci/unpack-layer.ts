@@ -23,6 +23,8 @@ export interface UnpackOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called with the number of stored bytes of each piece. */
   readonly onBytes?: ((count: number) => void) | undefined;
+  /** Sees each piece as it is stored. */
+  readonly onStored?: ((piece: Buffer) => Promise<void>) | undefined;
 }
 
 /**
@@ -37,14 +39,27 @@ export async function* unpackLayer(layer: StoredLayer, options: UnpackOptions): 
   const head = first.done ? Buffer.alloc(0) : first.value;
   const whole = prepend(head, pieces);
   const kind = kindOf(head);
-  for await (const piece of kind ? UNPACKERS[kind](whole, layer, options) : whole) {
-    if (kind) tar.update(piece);
-    yield piece;
+  try {
+    for await (const piece of kind ? UNPACKERS[kind](whole, layer, options) : whole) {
+      if (kind) tar.update(piece);
+      yield piece;
+    }
+  } catch (error) {
+    throw error instanceof VirtainersError && error.code === 'ARCHIVE_INVALID' ? await causeOf(error, layer) : error;
   }
   const digest = digestOf(stored);
   const diffID = kind ? digestOf(tar) : digest;
   if (layer.digest && digest !== layer.digest) throw mismatch(layer, layer.digest, digest);
   if (diffID !== layer.diffID) throw mismatch(layer, layer.diffID, diffID);
+}
+
+/** What cannot be unpacked is, more often than not, not what was asked for. */
+async function causeOf(error: VirtainersError, layer: StoredLayer): Promise<VirtainersError> {
+  if (layer.digest === undefined) return error;
+  const hash = createHash('sha256');
+  for await (const piece of readStored(layer, {})) hash.update(piece);
+  const digest = digestOf(hash);
+  return digest === layer.digest ? error : mismatch(layer, layer.digest, digest);
 }
 
 type Unpacker = (pieces: AsyncIterable<Buffer>, layer: StoredLayer, options: UnpackOptions) => AsyncIterable<Buffer>;
@@ -56,10 +71,14 @@ function kindOf(head: Buffer): keyof typeof UNPACKERS | undefined {
   return head.length >= 4 && head.readUInt32BE(0) === 0x28b52ffd ? 'zstd' : undefined;
 }
 
-async function* readStored({ path, offset, size }: StoredLayer, options: UnpackOptions): AsyncGenerator<Buffer> {
+async function* readStored(
+  { path, offset, size }: StoredLayer,
+  options: Omit<UnpackOptions, 'spawn'>,
+): AsyncGenerator<Buffer> {
   if (size === 0) return;
   for await (const piece of createReadStream(path, { start: offset, end: offset + size - 1, highWaterMark: 1 << 20 })) {
     options.signal?.throwIfAborted();
+    await options.onStored?.(piece as Buffer);
     yield piece as Buffer;
     options.onBytes?.((piece as Buffer).length);
   }

@@ -1,53 +1,4 @@
-import type { CommandModule } from '../context.ts';
-
-/** What completes a word: names known when the script is made, names asked for at the time, or paths. */
-export type Completion = 'catalogue' | 'container' | 'network' | 'file' | 'folder' | readonly string[];
-
-export interface ArgumentRow {
-  /** As commander reads it: `<image>`, `[command...]`. */
-  readonly name: string;
-  readonly description: string;
-  readonly complete?: Completion;
-}
-
-export interface OptionRow {
-  /** As commander reads them: `-o, --output <file>`. */
-  readonly flags: string;
-  readonly description: string;
-  readonly complete?: Completion;
-  /** May be given more than once; the values come as an array. */
-  readonly repeated?: true;
-}
-
-export interface ExampleRow {
-  readonly command: string;
-  readonly meaning: string;
-}
-
-export interface CommandRow {
-  /** `run`, or two words, the first of which is a group's: `network create`. */
-  readonly name: string;
-  readonly summary: string;
-  readonly arguments: readonly ArgumentRow[];
-  readonly options: readonly OptionRow[];
-  readonly examples: readonly ExampleRow[];
-  /** Words behind the arguments are not ours, even where they begin with `-`. */
-  readonly passThrough?: true;
-  readonly load: () => Promise<CommandModule>;
-}
-
-/** A word that commands have in common. */
-export interface GroupRow {
-  readonly name: string;
-  readonly summary: string;
-}
-
-/** The table as values that can be handed on. */
-export interface CommandTable {
-  readonly commands: readonly CommandRow[];
-  readonly groups: readonly GroupRow[];
-  readonly globals: readonly OptionRow[];
-}
+import type { ArgumentRow, CommandRow, GroupRow, OptionRow } from './rows.ts';
 
 const ENGINES = ['docker', 'podman'] as const;
 
@@ -66,6 +17,28 @@ const insecure: OptionRow = {
   flags: '--insecure',
   description: 'speak plain http with registries, or trust any certificate',
 };
+const sinks: readonly OptionRow[] = [
+  {
+    flags: '-o, --output <file>',
+    description: 'write an archive for docker load, podman load and skopeo',
+    complete: 'file',
+  },
+  { flags: '--load <engine>', description: 'put the image into docker or podman', complete: ENGINES },
+  { flags: '--push <reference>', description: 'send the image to a registry; its digest stays as printed' },
+];
+const runtime: readonly OptionRow[] = [
+  {
+    flags: '--runtime <source>',
+    description: 'take the runtime root from this image: a reference, an archive or an OCI layout',
+    complete: 'file',
+  },
+  {
+    flags: '--lock-dir <folder>',
+    description: 'lock files of package versions to use; otherwise the ones that come along',
+    complete: 'folder',
+  },
+  { flags: '--update-lock', description: "resolve versions anew and write them into the lock folder's files" },
+];
 const container: ArgumentRow = { name: '<container>', description: "a container's name or id", complete: 'container' };
 
 /** Understood by every command, before or behind its name. */
@@ -99,8 +72,7 @@ export const COMMANDS: readonly CommandRow[] = [
           'write an archive for docker load, podman load and skopeo; several images: one archive if it ends in .tar, else a folder',
         complete: 'file',
       },
-      { flags: '--load <engine>', description: 'put the image into docker or podman', complete: ENGINES },
-      { flags: '--push <reference>', description: 'send the image to a registry; its digest stays as printed' },
+      ...sinks.slice(1),
       insecure,
       {
         flags: '--name <name>',
@@ -158,17 +130,7 @@ export const COMMANDS: readonly CommandRow[] = [
       },
       { flags: '--size <size>', description: 'grow the disk, such as 20G' },
       { flags: '--max-virtual-size <size>', description: 'refuse larger disks; 1T unless given' },
-      {
-        flags: '--runtime <source>',
-        description: 'take the runtime root from this image: a reference, an archive or an OCI layout',
-        complete: 'file',
-      },
-      {
-        flags: '--lock-dir <folder>',
-        description: 'lock files of package versions to use; otherwise the ones that come along',
-        complete: 'folder',
-      },
-      { flags: '--update-lock', description: "resolve versions anew and write them into the lock folder's files" },
+      ...runtime,
       cacheDir,
       json,
     ],
@@ -249,6 +211,35 @@ export const COMMANDS: readonly CommandRow[] = [
       { command: 'virtainers inspect registry.example/me/box:1 --sbom', meaning: 'every package in it' },
     ],
     load: () => import('./inspect.ts'),
+  },
+  {
+    name: 'upgrade',
+    summary: 'put a new runtime under the disk of an image',
+    arguments: [
+      {
+        name: '<image>',
+        description:
+          "a reference (with --load, the engine's own image if it has it; else a registry's), an archive or an OCI layout folder",
+        complete: 'file',
+      },
+    ],
+    options: [
+      ...sinks,
+      insecure,
+      { flags: '--name <name>', description: "name of the new image; otherwise the old one's" },
+      ...runtime,
+      cacheDir,
+      json,
+    ],
+    examples: [
+      { command: 'virtainers upgrade me/box:1 --load docker', meaning: 'the same disk over a new runtime, in Docker' },
+      { command: 'virtainers upgrade registry.example/me/box:1', meaning: 'only say what would change' },
+      {
+        command: 'virtainers upgrade registry.example/me/box:1 --push registry.example/me/box:2',
+        meaning: 'the disk layer is not sent again',
+      },
+    ],
+    load: () => import('./upgrade.ts'),
   },
   {
     name: 'run',

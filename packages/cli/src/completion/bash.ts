@@ -1,4 +1,4 @@
-import type { Completion } from '../commands/table.ts';
+import type { Completion } from '../commands/rows.ts';
 import {
   CONTAINER_NAMES,
   type CompletionInput,

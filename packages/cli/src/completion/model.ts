@@ -1,4 +1,4 @@
-import type { ArgumentRow, CommandRow, Completion, GroupRow, OptionRow } from '../commands/table.ts';
+import type { ArgumentRow, CommandRow, Completion, GroupRow, OptionRow } from '../commands/rows.ts';
 
 export type CompletedCommand = Pick<CommandRow, 'name' | 'summary' | 'arguments' | 'options'>;
 
