@@ -1,8 +1,11 @@
 export type { BakeAllOptions, BakeOptions, BakeOutcome, BakeResult, ImageOptions } from './bake/options.ts';
 export { bake, bakeAll } from './bake.ts';
+export { cacheFolder } from './cache-folder.ts';
 export type { CatalogueRow } from './catalogue.ts';
 export { listCatalogue } from './catalogue.ts';
 export type { BuildContext, BuildEvent } from './context.ts';
+export type { ContextWishes } from './default-context.ts';
+export { makeBuildContext } from './default-context.ts';
 export { findDefinition, loadDefinitions } from './definition/load.ts';
 export type { ImageDefinition } from './definition/schema.ts';
 export { DEFAULT_MAX_VIRTUAL_SIZE } from './disk/inspect.ts';

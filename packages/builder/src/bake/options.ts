@@ -37,7 +37,8 @@ export interface ImageOptions extends DiskOptions {
 
 /** What all images of a call have in common. */
 export interface CommonOptions extends LockOptions {
-  readonly definitions: readonly ImageDefinition[];
+  /** What can be baked by name; by default what comes along. */
+  readonly definitions?: readonly ImageDefinition[] | undefined;
   /** A published virtainer (reference, archive or layout folder) whose runtime root is taken. */
   readonly runtime?: string | undefined;
   /** One image: the archive. Several: one archive of all where it ends in `.tar`, else a folder of one archive each. */

@@ -5,6 +5,7 @@ import { checkDiskOptions, resolveSubject, type Subject } from '../bake-disk.ts'
 import { findFeatures, neededFeatures } from '../bake-features.ts';
 import type { BuildContext } from '../context.ts';
 import type { For } from '../definition/architectures.ts';
+import { loadDefinitions } from '../definition/load.ts';
 import type { FeatureDefinition, ImageDefinition } from '../definition/schema.ts';
 import { chooseFirmware, type Firmware } from '../firmware.ts';
 import { guessArchitecture } from '../guest-os.ts';
@@ -40,7 +41,8 @@ export type OutputPlan =
   | { readonly kind: 'all'; readonly path: () => string };
 
 /** Every image of a call; all that is wrong with what was asked is said at once. IMAGE_UNKNOWN, ARGUMENTS_BAD. */
-export async function planImages(ctx: BuildContext, { images, definitions }: BakeAllOptions): Promise<ImagePlan[]> {
+export async function planImages(ctx: BuildContext, { images, ...common }: BakeAllOptions): Promise<ImagePlan[]> {
+  const definitions = common.definitions ?? (await loadDefinitions(join(ctx.assetsDir, 'images')));
   const planned = await Promise.allSettled(images.map((options) => planImage(ctx, options, definitions)));
   const problems = planned.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
   if (problems.length > 0) throw together(problems);

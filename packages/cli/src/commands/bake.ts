@@ -3,7 +3,6 @@ import { type BakeOutcome, type BakeResult, bakeAll } from '@virtainers/builder'
 import { ARCHITECTURES, describeError, formatSize, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
-import { loadCatalogue } from '../catalogue.ts';
 import type { Action, CliContext } from '../context.ts';
 import { checksum, engine, flag, pairs, parseOptions, platform, size } from '../options.ts';
 
@@ -61,11 +60,10 @@ export const action: Action = async (cli, sources, raw) => {
     throw new VirtainersError('ARGUMENTS_BAD', '--offline, --push: a registry is on the network');
   }
   if (sources.length > 1) checkOwn(options);
-  const definitions = await loadCatalogue(cli);
   const tags = [name ?? '{name}:{tag}', ...tag].map((word) => (word.includes('/') ? word : `virtainers/${word}`));
   const images = sources.map((source) => ({ ...options, source, tags, labels, features }));
   const ctx = { ...makeBuildContext(cli, cacheDir), offline };
-  const outcomes = await bakeAll(ctx, { ...options, sign, definitions, images });
+  const outcomes = await bakeAll(ctx, { ...options, sign, images });
   if (json) cli.print(JSON.stringify(asJson(outcomes), null, 2));
   else for (const outcome of outcomes) if ('result' in outcome) report(outcome.result, cli.log.info, cli.print);
   return reportFailures(cli, outcomes);

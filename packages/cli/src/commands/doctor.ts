@@ -1,9 +1,9 @@
+import { cacheFolder } from '@virtainers/builder';
 import { ERRORS } from '@virtainers/core';
 import { type DoctorReport, examine } from '@virtainers/host';
 import { z } from 'zod';
 import { renderColumns } from '../columns.ts';
 import type { Action } from '../context.ts';
-import { cacheFolder } from '../folders.ts';
 import { flag, parseOptions } from '../options.ts';
 
 const schema = z.object({ json: flag, cacheDir: z.string().optional() });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DEFAULT_EPOCH, parseEpoch } from './build-context.ts';
+import { DEFAULT_EPOCH, parseEpoch } from './default-context.ts';
 
 test('SOURCE_DATE_EPOCH, or the same day for everybody', () => {
   expect(parseEpoch('1700000000')).toBe(1_700_000_000);

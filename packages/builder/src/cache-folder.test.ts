@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { cacheFolder } from './folders.ts';
+import { cacheFolder } from './cache-folder.ts';
 
 test.each([
   [{}, undefined, '/home/me/.cache/virtainers'],
