@@ -25,6 +25,8 @@ const passtNic: DomainInterface = {
   mtu: 1400,
 };
 
+const seedOnCdrom = { path: '/cloud_init.iso', format: 'raw', target: 'sda', readonly: true, cdrom: true, backing: [] };
+
 test.for<[string, Partial<DomainContext>]>([
   ['nat under TCG', {}],
   ['nat under KVM', { accelerator: 'kvm' }],
@@ -36,6 +38,7 @@ test.for<[string, Partial<DomainContext>]>([
   ['an overlay that stands alone', standingAlone],
   ['64-bit ARM with UEFI under TCG', armContext],
   ['64-bit ARM with UEFI under KVM', { ...armContext, accelerator: 'kvm' }],
+  ['a seed on a CD-ROM', { disks: [...domainContext.disks.slice(0, 1), seedOnCdrom] }],
   ['a config for Ignition', { fwCfg: { name: 'opt/com.coreos/config', path: '/run/virtainers/ignition.json' } }],
   ['text that needs escaping', { title: `<&>"'` }],
 ])('the domain passes the schema of libvirt itself: %s', async ([, change]) => {

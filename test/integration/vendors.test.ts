@@ -85,6 +85,7 @@ test.each(offered)(
         user: shipped.user,
         osinfo: shipped.osinfo,
         ...(shipped.ignition && { ignition: shipped.ignition }),
+        ...(shipped.seed && { seed: shipped.seed }),
       },
       disk: { sha256: facts.disk?.sha256, virtualSize: facts.disk?.virtualSize },
     });

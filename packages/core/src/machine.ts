@@ -51,6 +51,8 @@ export const machineSchema = z.strictObject({
     .string()
     .regex(/^opt\/[\w./-]{1,50}$/)
     .optional(),
+  /** What the guest looks for cloud-init's seed on; a virtio disk where it is not said. */
+  seed: z.literal('cdrom').optional(),
   disk: z
     .strictObject({
       format: z.literal('qcow2'),

@@ -40,7 +40,8 @@ function describeMachine(plan: ImagePlan, { disk, image }: BakedDisk): Machine {
   const { subject, options, name, arch } = plan;
   const said =
     subject.kind === 'definition' ? subject.definition : { ...guessGuestOs(subject.stem), ...image?.machine };
-  const own: Pick<Machine, 'osinfo' | 'user'> & Partial<Pick<Machine, 'ports' | 'minRamMiB' | 'ignition'>> = said;
+  const own: Pick<Machine, 'osinfo' | 'user'> & Partial<Pick<Machine, 'ports' | 'minRamMiB' | 'ignition' | 'seed'>> =
+    said;
   return {
     formatVersion: 1,
     name: image?.machine?.name ?? name,
@@ -51,6 +52,7 @@ function describeMachine(plan: ImagePlan, { disk, image }: BakedDisk): Machine {
     ports: [...(options.ports ?? own.ports ?? [22])],
     ...(own.minRamMiB === undefined ? {} : { minRamMiB: own.minRamMiB }),
     ...(own.ignition === undefined ? {} : { ignition: own.ignition }),
+    ...(own.seed === undefined ? {} : { seed: own.seed }),
     ...(disk && { disk: { format: 'qcow2', sha256: disk.sha256, size: disk.size, virtualSize: disk.virtualSize } }),
   };
 }

@@ -58,6 +58,10 @@ const image = {
   /** Its boot loader is signed, and UEFI is to check that. */
   secureBoot: z.boolean().default(false),
   minRamMiB: z.int().positive().optional(),
+  seed: z
+    .literal('cdrom')
+    .describe('For guests that find cloud-init’s seed on a CD-ROM only; others get it as a virtio disk.')
+    .optional(),
   ignition: z
     .enum(['opt/com.coreos/config', 'opt/org.flatcar-linux/config'])
     .describe(

@@ -61,3 +61,20 @@ test("passt: ports that are relayed are opened for the container alone; the MTU 
   expect(device.$.alias).toBe('net1');
   expect(device['qemu:frontend']['qemu:property'].$).toEqual({ name: 'host_mtu', type: 'unsigned', value: '1300' });
 });
+
+test('a seed on a CD-ROM lies on virtio-scsi, which other guests do without', () => {
+  const [disk] = domainContext.disks;
+  const seed = { path: '/cloud_init.iso', format: 'raw', target: 'sda', readonly: true, cdrom: true, backing: [] };
+  const xml = renderDomain(template, { ...domainContext, disks: [...(disk ? [disk] : []), seed] });
+  expect(xml).toContain("<controller type='scsi' model='virtio-scsi'/>");
+  expect(xml).toMatch(/device='cdrom'>[\s\S]*<target dev='sda' bus='scsi'\/>/);
+  const without = renderDomain(template, domainContext);
+  expect(without).not.toMatch(/scsi|cdrom/);
+});
+
+test('a config for Ignition stands in fw_cfg, and nothing does without one', () => {
+  const fwCfg = { name: 'opt/com.coreos/config', path: '/run/virtainers/ignition.json' };
+  const entry = "<entry name='opt/com.coreos/config' file='/run/virtainers/ignition.json'/>";
+  expect(renderDomain(template, { ...domainContext, fwCfg })).toContain(entry);
+  expect(renderDomain(template, domainContext)).not.toContain('fwcfg');
+});

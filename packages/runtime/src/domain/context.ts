@@ -32,8 +32,10 @@ export interface DomainFirmware {
 export interface DomainDisk {
   readonly path: string;
   readonly format: string;
-  /** vda, vdb, ... */
+  /** vda, vdb, ...; sda of a CD-ROM. */
   readonly target: string;
+  /** On a virtio-scsi controller. */
+  readonly cdrom?: boolean | undefined;
   readonly readonly: boolean;
   /** From the overlay's own backing to the base, so that libvirt opens nothing on a header's word. */
   readonly backing: readonly { readonly path: string; readonly format: string }[];
@@ -64,7 +66,8 @@ export function renderDomain(template: string, context: DomainContext): string {
     pc: context.arch === 'x86_64',
     firmware: context.firmware ?? false,
     fwCfg: context.fwCfg ?? false,
-    disks: context.disks.map((disk) => ({ ...disk, chain: renderChain(disk.backing) })),
+    scsi: context.disks.some(({ cdrom }) => cdrom),
+    disks: context.disks.map((disk) => ({ ...disk, cdrom: disk.cdrom ?? false, chain: renderChain(disk.backing) })),
     interfaces: context.interfaces.map((nic) => ({
       ...nic,
       tap: nic.kind === 'tap',

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Machine } from '@virtainers/core';
 import { type DomainDisk, renderDomain } from '../domain/context.ts';
 import { BOARDS } from '../guest/board.ts';
 import type { NetworkPlan } from '../network/mode.ts';
@@ -30,7 +31,7 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
       readonly: false,
       backing: parts.backing,
     },
-    ...(parts.seed.kind === 'disk' ? [seedDisk(parts.seed.path)] : []),
+    ...(parts.seed.kind === 'disk' ? [seedDisk(parts.seed.path, machine)] : []),
   ];
   return renderDomain(template, {
     name: config.vmName,
@@ -52,7 +53,8 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
   });
 }
 
-/** virtio, because cloud kernels come without drivers for SATA and IDE. */
-function seedDisk(path: string): DomainDisk {
-  return { path, format: 'raw', target: 'vdb', readonly: true, backing: [] };
+/** virtio, because cloud kernels come without drivers for SATA and IDE; FreeBSD's nuageinit looks at CD-ROMs alone. */
+function seedDisk(path: string, { seed }: Pick<Machine, 'seed'>): DomainDisk {
+  const disk = { path, format: 'raw', readonly: true, backing: [] };
+  return seed === 'cdrom' ? { ...disk, target: 'sda', cdrom: true } : { ...disk, target: 'vdb' };
 }
