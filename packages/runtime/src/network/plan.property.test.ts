@@ -91,7 +91,7 @@ test('no network of a container makes a plan throw; each word of a command is on
       }
     }
   });
-});
+}, 60_000);
 
 test('two NICs share no device, no MAC of ours, no inner network, no table and no lease file', () => {
   const tablesOf = (nic: NicPlan) =>
