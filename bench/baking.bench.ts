@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, test } from 'vitest';
 import { type Engine, rootfulPodman } from '../test/helpers/engines.ts';
@@ -44,6 +44,34 @@ test("a bake with its cache warm, and one whose output is there already, against
   printFigures('podman build + podman save', engine, 's');
   printRatio('podman build + podman save', engine, 'times a bake', warm);
 });
+
+test('five images in one archive, against one: what each further one costs', async () => {
+  const folder = await tempFolder('baking-five');
+  const disks = await otherDisks(folder);
+  const [one, five] = [join(folder, 'one.tar'), join(folder, 'five.tar')];
+  const bake = (output: string, ...more: string[]) => virtainers('bake', IMAGE, ...more, '--output', output);
+  await bake(five, ...disks);
+  const ways = { one: () => bake(one), five: () => bake(five, ...disks) };
+  const { one: single, five: all } = await takeTurns(['one', 'five'], async (way) => {
+    await rm(way === 'one' ? one : five, { force: true });
+    return timed(ways[way]);
+  });
+  const [small, large] = [(await stat(one)).size, (await stat(five)).size];
+  printFigures('bake of one image, warm cache', single, 's');
+  printRatio('bake of five', all, 'times a bake of one', single);
+  console.log(`each further image: ${((large - small) / 4 / 1024 ** 2).toFixed(2)} MiB in the archive`);
+});
+
+/** Disks of 1 MiB, so that what an image costs beside its disk can be seen. */
+async function otherDisks(folder: string): Promise<string[]> {
+  const disks = [1, 2, 3, 4].map((number) => join(folder, `disk-${number}.raw`));
+  for (const [index, path] of disks.entries()) {
+    const disk = Buffer.alloc(1024 ** 2, index + 1);
+    disk.writeUInt16LE(0xaa55, 510);
+    await writeFile(path, disk);
+  }
+  return disks;
+}
 
 /** The layers of our archive as a build context, so that both sides pack the same bytes. */
 async function buildContext(archive: string, folder: string): Promise<string> {
