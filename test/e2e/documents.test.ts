@@ -15,6 +15,7 @@ test.for([
   'docs/baking.md',
   'docs/supply-chain.md',
   'docs/upgrading.md',
+  'docs/architectures.md',
   'docs/running.md',
   'docs/persistence.md',
   'docs/cloud-init.md',

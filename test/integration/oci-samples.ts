@@ -2,7 +2,7 @@ import { createCipheriv } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type Architecture, digestBytes, makeLog, writeAtomically } from '@virtainers/core';
+import { ARCHITECTURES, type Architecture, digestBytes, makeLog, writeAtomically } from '@virtainers/core';
 import type { BuildContext, BuildEvent } from '../../packages/builder/src/context.ts';
 import { type ImageDraft, writeArchive } from '../../packages/builder/src/oci/archive.ts';
 import { assembleImage } from '../../packages/builder/src/oci/image.ts';
@@ -36,6 +36,21 @@ export async function makeContext(folder: string, events: BuildEvent[] = []): Pr
 
 /** An archive that carries a runtime root of a few files, as `--runtime` takes it. */
 export async function publishRoot(folder: string, arch: Architecture = 'amd64', greeting = 'hello\n'): Promise<string> {
+  const archive = join(folder, `root-image-${arch}.tar`);
+  const draft = await draftRoot(folder, arch, greeting);
+  await writeAtomically(archive, async (handle) => void (await writeArchive(handle, [draft])));
+  return archive;
+}
+
+/** One with a root for each architecture, under an index. */
+export async function publishRoots(folder: string): Promise<string> {
+  const archive = join(folder, 'root-images.tar');
+  const drafts = await Promise.all(ARCHITECTURES.map((arch) => draftRoot(folder, arch, `hello ${arch}\n`)));
+  await writeAtomically(archive, async (handle) => void (await writeArchive(handle, drafts)));
+  return archive;
+}
+
+async function draftRoot(folder: string, arch: Architecture, greeting: string): Promise<ImageDraft> {
   const entries: TarEntry[] = [
     { path: 'etc', mode: 0o755 },
     { path: 'etc/hello', mode: 0o644, content: [Buffer.from(greeting)] },
@@ -49,17 +64,13 @@ export async function publishRoot(folder: string, arch: Architecture = 'amd64', 
   const file = { path, size: bytes.length, digest: digestBytes(bytes), diffID: digestBytes(tar) };
   const root = fileLayer('root', { ...file, mediaType: MEDIA_TYPES.layerGzip });
   const fields = { arch, created: EPOCH, labels: { 'io.virtainers.root': root.diffID }, ports: [22] };
-  const archive = join(folder, `root-image-${arch}.tar`);
-  await writeAtomically(archive, async (handle) => {
-    const name: ImageDraft['name'] = (layers) => ({
-      image: assembleImage(layers, fields),
-      references: ['virtainers/root:1'],
-      arch,
-      mtime: EPOCH,
-    });
-    await writeArchive(handle, [{ plans: [root], name }]);
+  const name: ImageDraft['name'] = (layers) => ({
+    image: assembleImage(layers, fields),
+    references: ['virtainers/root:1'],
+    arch,
+    mtime: EPOCH,
   });
-  return archive;
+  return { plans: [root], name };
 }
 
 async function gather(pieces: AsyncIterable<Buffer>): Promise<Buffer> {

@@ -1,14 +1,16 @@
 import { VirtainersError } from '@virtainers/core';
 import { makeLimit } from './asynchronous.ts';
-import { archiveImages, type Delivered, sendImage } from './bake/deliver.ts';
+import { archiveImages, type Delivered, sendImages } from './bake/deliver.ts';
 import { rememberBake } from './bake/digests.ts';
 import { type Made, makeAll } from './bake/make.ts';
 import type { BakeAllOptions, BakeOptions, BakeOutcome, BakeResult } from './bake/options.ts';
-import { type ImagePlan, planImages, planOutput } from './bake/plan.ts';
+import { type ImagePlan, planImages, planOutput, plansByName } from './bake/plan.ts';
 import { nameCacheFailure } from './cache-failure.ts';
 import { usingCache } from './cache-lock.ts';
 import type { BuildContext } from './context.ts';
+import type { NamedImage } from './oci/archive.ts';
 import { imageSize } from './oci/image.ts';
+import { imageSet, setSize } from './oci/image-set.ts';
 import { checkEpoch } from './oci/tar.ts';
 import { requireCosign } from './supply/cosign.ts';
 import { sweepWorkFolders } from './work-folder.ts';
@@ -36,17 +38,21 @@ export async function bakeAll(ctx: BuildContext, options: BakeAllOptions): Promi
 async function bakeImages(ctx: BuildContext, options: BakeAllOptions): Promise<BakeOutcome[]> {
   checkEpoch(ctx.sourceDateEpoch);
   const plans = await planImages(ctx, options);
-  const output = await planOutput(options, plans);
+  const names = plansByName(plans);
+  const output = await planOutput(
+    options,
+    names.map(([plan]) => plan),
+  );
   if (options.sign) await checkSigning(ctx, plans);
   await sweepWorkFolders(ctx);
   const inTurn = makeLimit(1);
-  const deliver = (made: Made) => inTurn(() => deliverOne(made, output?.path(made.plan), options));
+  const deliver = (made: readonly Made[]) => inTurn(() => deliverOne(made, output?.path(planOf(made)), options));
   const settled =
     output?.kind === 'all'
       ? await deliverTogether(ctx, plans, output.path(), options)
-      : await makeAll(ctx, plans, options, deliver);
+      : await deliverEach(ctx, plans, options, deliver);
   return settled.map((one, index) => {
-    const source = plans[index]?.source ?? '';
+    const source = names[index]?.[0].source ?? '';
     return one.status === 'fulfilled'
       ? { source, result: one.value }
       : { source, error: nameCacheFailure(ctx, one.reason) };
@@ -63,9 +69,25 @@ async function checkSigning(ctx: BuildContext, plans: readonly ImagePlan[]): Pro
   await requireCosign(ctx);
 }
 
-async function deliverOne(made: Made, path: string | undefined, options: BakeAllOptions): Promise<BakeResult> {
-  const [archived] = await archiveImages(made.ctx, path, [made.draft]);
-  return finish(made, archived as Delivered, options);
+/** An image as soon as its parts are there; those of one name, for several platforms, when all are. */
+async function deliverEach(
+  ctx: BuildContext,
+  plans: readonly ImagePlan[],
+  options: BakeAllOptions,
+  deliver: (made: readonly Made[]) => Promise<BakeResult>,
+): Promise<PromiseSettledResult<BakeResult>[]> {
+  if (plansByName(plans).length === plans.length) return makeAll(ctx, plans, options, (made) => deliver([made]));
+  const made = await makeNames(ctx, plans, options);
+  return Promise.allSettled(made.map(async (one) => deliver(fulfilled(one))));
+}
+
+async function deliverOne(
+  made: readonly Made[],
+  path: string | undefined,
+  options: BakeAllOptions,
+): Promise<BakeResult> {
+  const drafts = made.map(({ draft }) => draft);
+  return finish(made, await archiveImages(made[0]?.ctx as BuildContext, path, drafts), options);
 }
 
 /** One archive of all that could be made, once the last of them is. */
@@ -75,31 +97,65 @@ async function deliverTogether(
   path: string,
   options: BakeAllOptions,
 ): Promise<PromiseSettledResult<BakeResult>[]> {
-  const settled = await makeAll(ctx, plans, options, async (made) => made);
-  const made = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const names = await makeNames(ctx, plans, options);
+  const made = names.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
   const drafts = made.map(({ draft }) => draft);
-  const archived = drafts.length === 0 ? [] : await archiveImages(ctx, path, drafts);
+  const { images, sinks } = drafts.length === 0 ? { images: [], sinks: [] } : await archiveImages(ctx, path, drafts);
   const inTurn = makeLimit(1);
   return Promise.allSettled(
-    settled.map(async (one) => {
-      if (one.status === 'rejected') throw one.reason;
-      return inTurn(() => finish(one.value, archived[made.indexOf(one.value)] as Delivered, options));
+    names.map(async (one) => {
+      const own = fulfilled(one);
+      const named = own.map((each) => images[made.indexOf(each)] as NamedImage);
+      return inTurn(() => finish(own, { images: named, sinks }, options));
     }),
   );
 }
 
-async function finish(made: Made, archived: Delivered, options: BakeAllOptions): Promise<BakeResult> {
-  const { ctx, plan } = made;
-  const { named, sinks } = await sendImage(ctx, archived, made, options);
-  const { image } = named;
-  await rememberBake(ctx, plan.name, plan.arch, image.digest);
+/** What is made of each name: all of it, or the first failure. */
+async function makeNames(
+  ctx: BuildContext,
+  plans: readonly ImagePlan[],
+  options: BakeAllOptions,
+): Promise<PromiseSettledResult<Made[]>[]> {
+  const settled = await makeAll(ctx, plans, options, async (made) => made);
+  const ofPlan = new Map(plans.map((plan, index) => [plan, settled[index] as PromiseSettledResult<Made>]));
+  return Promise.allSettled(
+    plansByName(plans).map(async (same) =>
+      same.map((plan) => fulfilled(ofPlan.get(plan) as PromiseSettledResult<Made>)),
+    ),
+  );
+}
+
+function fulfilled<T>(settled: PromiseSettledResult<T>): T {
+  if (settled.status === 'rejected') throw settled.reason;
+  return settled.value;
+}
+
+function planOf(made: readonly Made[]): ImagePlan {
+  return (made[0] as Made).plan;
+}
+
+async function finish(made: readonly Made[], archived: Delivered, options: BakeAllOptions): Promise<BakeResult> {
+  const [{ ctx, plan }] = made as [Made];
+  const { images, sinks } = await sendImages(ctx, archived, made, options);
+  const set = imageSet(images);
+  for (const [index, { image }] of images.entries()) {
+    const own = made[index] as Made;
+    await rememberBake(ctx, own.plan.name, own.plan.arch, image.digest);
+  }
+  const platforms = images.map(({ arch, image }) => ({
+    platform: `linux/${arch}`,
+    digest: image.digest,
+    size: imageSize(image),
+  }));
   return {
     name: plan.name,
     reference: plan.references[0] ?? '',
-    digest: image.digest,
-    size: imageSize(image),
-    layers: image.layers.map(({ segments: _, contents: __, ...layer }) => layer),
-    cached: made.cached() && sinks.every((sink) => !sink.written),
+    digest: set.digest,
+    size: setSize(set),
+    layers: images.flatMap(({ image }) => image.layers.map(({ segments: _, contents: __, ...layer }) => layer)),
+    ...(set.index && { platforms }),
+    cached: made.every((one) => one.cached()) && sinks.every((sink) => !sink.written),
     sinks,
   };
 }

@@ -10,7 +10,7 @@ export { findDefinition, loadDefinitions } from './definition/load.ts';
 export type { ImageDefinition } from './definition/schema.ts';
 export { DEFAULT_MAX_VIRTUAL_SIZE } from './disk/inspect.ts';
 export type { ImageFacts } from './inspect.ts';
-export { inspectImage, readAttestation } from './inspect.ts';
+export { inspectImages, readAttestation } from './inspect.ts';
 export type { Engine } from './sink/engine.ts';
 export type { SinkResult } from './sink/sink.ts';
 export type { LayerChange, UpgradeOptions, UpgradeResult } from './upgrade/upgrade.ts';

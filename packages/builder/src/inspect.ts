@@ -1,8 +1,8 @@
 import { type Digest, isDigest, VirtainersError } from '@virtainers/core';
 import type { BuildContext } from './context.ts';
 import { isLocalImage } from './oci/local-image.ts';
-import { openImage } from './oci/read-layout.ts';
-import { readRegistryImage } from './oci/registry-image.ts';
+import { openImage, openImages } from './oci/read-layout.ts';
+import { readRegistryImage, readRegistryImages } from './oci/registry-image.ts';
 import { readArtifact } from './oci/registry-referrers.ts';
 import type { ImageConfig, Manifest } from './oci/schema.ts';
 import { ATTESTATIONS, type AttestationKind } from './supply/attestation.ts';
@@ -88,6 +88,17 @@ export async function inspectImage(
   if (await isLocalImage(origin)) return describe(origin, await openImage(origin));
   const image = await readRegistryImage(ctx, origin, options);
   return describe(origin, { ...image, reference: origin });
+}
+
+/** As inspectImage, of every image that is there: one name may stand for one for each platform. */
+export async function inspectImages(
+  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal'>,
+  origin: string,
+  options: { readonly insecure?: boolean | undefined } = {},
+): Promise<ImageFacts[]> {
+  if (await isLocalImage(origin)) return (await openImages(origin)).map((image) => describe(origin, image));
+  const images = await readRegistryImages(ctx, origin, options);
+  return images.map((image) => describe(origin, { ...image, reference: origin }));
 }
 
 function describe(origin: string, { digest, manifest, config, reference }: Documents): ImageFacts {

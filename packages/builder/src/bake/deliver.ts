@@ -1,6 +1,7 @@
 import { once } from '../asynchronous.ts';
 import type { BuildContext } from '../context.ts';
 import type { ImageDraft, NamedImage } from '../oci/archive.ts';
+import { imageSet } from '../oci/image-set.ts';
 import { writeArchiveFile } from '../sink/archive-file.ts';
 import { attachToImage } from '../sink/attach.ts';
 import { writeDocument } from '../sink/document-file.ts';
@@ -12,9 +13,9 @@ import { sign } from '../supply/cosign.ts';
 import { digestLayers, rememberDigests } from './digests.ts';
 import type { CommonOptions } from './options.ts';
 
-/** An image with its digests, and where it went. */
+/** Images with their digests, and where they went. */
 export interface Delivered {
-  readonly named: NamedImage;
+  readonly images: readonly NamedImage[];
   readonly sinks: readonly SinkResult[];
 }
 
@@ -23,36 +24,42 @@ export async function archiveImages(
   ctx: BuildContext,
   path: string | undefined,
   drafts: readonly ImageDraft[],
-): Promise<Delivered[]> {
+): Promise<Delivered> {
   const { images, sinks } = path === undefined ? await readImages(ctx, drafts) : await writeImages(ctx, path, drafts);
   for (const [index, { image }] of images.entries()) {
     await rememberDigests(ctx, drafts[index]?.plans ?? [], image.layers);
   }
-  return images.map((named) => ({ named, sinks }));
+  return { images, sinks };
 }
 
-/** Its documents to files, the image to the engine and, with its documents, to the registry. */
-export async function sendImage(
+/** Images of one name, each made of what stands at its place in `made`: documents about them to files, all to the engine and the registry. */
+export async function sendImages(
   ctx: BuildContext,
-  { named, sinks }: Delivered,
-  origins: Origins,
+  { images, sinks }: Delivered,
+  made: readonly Origins[],
   { load, insecure, sign: wanted }: CommonOptions,
 ): Promise<Delivered> {
-  const { push, documents } = origins.plan;
-  const attested = once(() => attest(ctx, named, origins));
+  const push = made[0]?.plan.push;
+  const attested = images.map((image, index) => once(() => attest(ctx, image, made[index] as Origins)));
   const more: SinkResult[] = [];
-  for (const [kind, path] of documents) {
-    const document = (await attested()).find((one) => one.kind === kind);
-    if (document) more.push(await writeDocument(kind, path, document.bytes));
+  for (const [index, { plan }] of made.entries()) {
+    for (const [kind, path] of plan.documents) {
+      const document = (await attested[index]?.())?.find((one) => one.kind === kind);
+      if (document) more.push(await writeDocument(kind, path, document.bytes));
+    }
   }
-  if (load !== undefined) more.push(await loadIntoEngine(ctx, load, named));
+  if (load !== undefined) more.push(await loadIntoEngine(ctx, load, images));
   if (push !== undefined) {
-    const pushed = await pushToRegistry(ctx, push, named, { insecure });
-    const attached = await attachToImage(ctx, push, named, await attested(), { insecure });
-    more.push({ ...pushed, written: pushed.written || attached });
-    if (wanted) await sign(ctx, push, named.image.digest, { ...wanted, insecure });
+    const pushed = await pushToRegistry(ctx, push, images, { insecure });
+    let written = pushed.written;
+    for (const [index, image] of images.entries()) {
+      const attached = await attachToImage(ctx, push, image, (await attested[index]?.()) ?? [], { insecure });
+      written ||= attached;
+    }
+    more.push({ ...pushed, written });
+    if (wanted) await sign(ctx, push, imageSet(images).digest, { ...wanted, insecure });
   }
-  return { named, sinks: [...sinks, ...more] };
+  return { images, sinks: [...sinks, ...more] };
 }
 
 async function writeImages(ctx: BuildContext, path: string, drafts: readonly ImageDraft[]) {

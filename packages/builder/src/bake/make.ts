@@ -37,7 +37,7 @@ export async function makeAll<T>(
   const limit = makeLimit(options.concurrency ?? Math.min(MOST_AT_ONCE, availableParallelism()));
   let needed = plans.length;
   const make = async (plan: ImagePlan): Promise<T> => {
-    const own = watchCache(plans.length === 1 ? ctx : forImage(ctx, plan.name));
+    const own = watchCache(plans.length === 1 ? ctx : forImage(ctx, titleOf(plan, plans)));
     const baked = await limit(() => makeDisk(own.ctx, plan, parts, options)).catch((error) => {
       needed -= 1;
       if (needed === 0) stop.abort(error);
@@ -74,6 +74,11 @@ function watchCache(ctx: BuildContext): { ctx: BuildContext; cached: () => boole
     ctx.onEvent(event);
   };
   return { ctx: { ...ctx, onEvent }, cached: () => !made };
+}
+
+/** With its architecture, where the name stands for several. */
+function titleOf({ name, arch }: ImagePlan, plans: readonly ImagePlan[]): string {
+  return plans.filter((plan) => plan.name === name).length > 1 ? `${name} (${arch})` : name;
 }
 
 function forImage(ctx: BuildContext, image: string): BuildContext {

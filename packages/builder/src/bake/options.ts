@@ -62,10 +62,12 @@ export interface BakeResult {
   /** `debian:13-packages`, or the file's name without its ending. */
   readonly name: string;
   readonly reference: string;
-  /** Of the manifest. */
+  /** Of the manifest; of the index where the name stands for several images. */
   readonly digest: Digest;
   /** Manifest, config and layers, in bytes. */
   readonly size: number;
+  /** Of the images under an index, in the order given. */
+  readonly platforms?: readonly { platform: string; digest: Digest; size: number }[] | undefined;
   readonly layers: readonly { name: LayerName; mediaType: string; digest: Digest; diffID: Digest; size: number }[];
   /** Nothing was made or written. */
   readonly cached: boolean;

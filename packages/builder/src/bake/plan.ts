@@ -49,7 +49,11 @@ export async function planImages(ctx: BuildContext, { images, ...common }: BakeA
   const plans = planned.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   checkDistinct(plans, ({ references }) => references);
   checkDistinct(plans, ({ push }) => (push === undefined ? [] : [push]));
-  checkDistinct(plans, ({ documents }) => documents.map(([, path]) => path));
+  checkDistinct(
+    plans,
+    ({ documents }) => documents.map(([, path]) => path),
+    () => false,
+  );
   return plans;
 }
 
@@ -109,13 +113,34 @@ function together(problems: readonly unknown[]): unknown {
   return new VirtainersError((known[0] as VirtainersError).code, message, { hint: hints || undefined });
 }
 
+/** Plans of one name, in the order given: the same image for several platforms. */
+export function plansByName(plans: readonly ImagePlan[]): [ImagePlan, ...ImagePlan[]][] {
+  const names = new Map<string, [ImagePlan, ...ImagePlan[]]>();
+  for (const plan of plans) {
+    const name = plan.references[0] ?? plan.source;
+    const known = names.get(name);
+    if (known) known.push(plan);
+    else names.set(name, [plan]);
+  }
+  return [...names.values()];
+}
+
+/** Under one index. */
+function areOne(one: ImagePlan, other: ImagePlan): boolean {
+  return one.source === other.source && one.platform !== other.platform;
+}
+
 /** The later image would take the name of the earlier one. */
-function checkDistinct(plans: readonly ImagePlan[], namesOf: (plan: ImagePlan) => readonly string[]): void {
+function checkDistinct(
+  plans: readonly ImagePlan[],
+  namesOf: (plan: ImagePlan) => readonly string[],
+  mayShare: (one: ImagePlan, other: ImagePlan) => boolean = areOne,
+): void {
   const owners = new Map<string, ImagePlan>();
   for (const plan of plans) {
     for (const reference of namesOf(plan)) {
       const other = owners.get(reference);
-      if (other && other !== plan) throw sameName(reference, other, plan);
+      if (other && other !== plan && !mayShare(other, plan)) throw sameName(reference, other, plan);
       owners.set(reference, plan);
     }
   }

@@ -1,9 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Digest } from '@virtainers/core';
 import { encode, type Image } from './image.ts';
+import { imageSets, indexDocument } from './image-set.ts';
 import { digestedLayer, isDigested, type Layer, type LayerPlan } from './layer.ts';
-import { MEDIA_TYPES } from './media-types.ts';
-import { canonicalReference } from './reference.ts';
 import { type Segment, type StreamOptions, segmentsKey, segmentsSize, writeSegments } from './segments.ts';
 import { entrySegments, type TarEntry } from './tar.ts';
 
@@ -37,7 +36,7 @@ const UNKNOWN: Digest = `sha256:${'0'.repeat(64)}`;
 /**
  * One tar that is an OCI image layout (image-spec, image-layout.md) and what `docker load` of any age reads: Docker's
  * manifest.json. index.json comes first, so that what an archive holds is known from its first kilobytes. Several images
- * stand in the order given; a layer that they share is in it once.
+ * stand in the order given, those of one name under an index; a layer that they share is in it once.
  */
 export async function archiveSegments(images: readonly NamedImage[]): Promise<Segment[]> {
   return (await archiveParts(images)).flatMap((part) => part.segments);
@@ -99,36 +98,18 @@ function distinctLayers(images: readonly NamedImage[]): Map<Digest, Layer> {
 }
 
 function documentEntries(images: readonly NamedImage[]): TarEntry[] {
+  const sets = imageSets(images);
   return [
-    fileEntry('index.json', encode(indexDocument(images))),
+    fileEntry('index.json', encode(indexDocument(sets))),
     fileEntry('oci-layout', encode({ imageLayoutVersion: '1.0.0' })),
-    fileEntry('manifest.json', encode(images.map(dockerManifest))),
+    // One name is one image there: that of the first architecture.
+    fileEntry('manifest.json', encode(sets.map((set) => dockerManifest(set.images[0] as NamedImage)))),
+    ...sets.flatMap(({ digest, index }) => (index ? [blobEntry(digest, [index])] : [])),
     ...images.flatMap(({ image }) => [
       blobEntry(image.digest, [image.manifest]),
       blobEntry(image.configDigest, [image.config]),
     ]),
   ];
-}
-
-export function indexDocument(images: readonly NamedImage[]): object {
-  return { schemaVersion: 2, mediaType: MEDIA_TYPES.index, manifests: images.map(describeManifest) };
-}
-
-/** `org.opencontainers.image.ref.name` is what OCI tools read, `io.containerd.image.name` containerd and Podman. */
-function describeManifest({ image, references: [reference], arch }: NamedImage): object {
-  const names = reference !== undefined && {
-    annotations: {
-      'io.containerd.image.name': canonicalReference(reference),
-      'org.opencontainers.image.ref.name': reference,
-    },
-  };
-  return {
-    mediaType: MEDIA_TYPES.manifest,
-    digest: image.digest,
-    size: image.manifest.length,
-    ...names,
-    platform: { architecture: arch, os: 'linux' },
-  };
 }
 
 /** moby, image/spec/v1.2.md, "Combined Image JSON + Filesystem Changeset Format". */

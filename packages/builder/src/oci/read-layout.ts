@@ -39,6 +39,25 @@ const INDEX_TYPES: readonly string[] = [MEDIA_TYPES.index, DOCKER_MEDIA_TYPES.in
  * ARCHIVE_INVALID.
  */
 export async function openImage(origin: string, arch?: string, wanted?: string): Promise<StoredImage> {
+  const { locate, manifests } = await openLayout(origin);
+  const chosen = await chooseManifest(namedManifests(manifests, wanted), locate, origin, arch);
+  const bytes = await readBlob(locate, chosen.descriptor, origin);
+  return describe(origin, locate, bytes, chosen.reference);
+}
+
+/** Opens every image for Linux in a layout, those of one name for several platforms too. ARCHIVE_INVALID. */
+export async function openImages(origin: string): Promise<StoredImage[]> {
+  const { locate, manifests } = await openLayout(origin);
+  const all = await allManifests(manifests, locate, origin);
+  if (all.length === 0) throw invalid(origin, 'it holds no image');
+  return Promise.all(
+    all.map(async ({ descriptor, reference }) =>
+      describe(origin, locate, await readBlob(locate, descriptor, origin), reference),
+    ),
+  );
+}
+
+async function openLayout(origin: string): Promise<{ locate: Locate; manifests: readonly Descriptor[] }> {
   const locate = (await stat(origin)).isDirectory() ? inFolder(origin) : inTar(origin, await indexTar(origin));
   const index = await locate('index.json');
   if (!index) {
@@ -48,10 +67,7 @@ export async function openImage(origin: string, arch?: string, wanted?: string):
       `make one with: skopeo copy docker-archive:${origin} oci-archive:NEW`,
     );
   }
-  const top = parse(indexSchema, await readMember(index, origin), `${origin}, index.json`);
-  const chosen = await chooseManifest(namedManifests(top.manifests, wanted), locate, origin, arch);
-  const bytes = await readBlob(locate, chosen.descriptor, origin);
-  return describe(origin, locate, bytes, chosen.reference);
+  return { locate, manifests: parse(indexSchema, await readMember(index, origin), `${origin}, index.json`).manifests };
 }
 
 /** Opens what `skopeo copy` writes into `dir:FOLDER`: the manifest as it is, blobs by their digests alone. ARCHIVE_INVALID. */
@@ -139,6 +155,26 @@ async function chooseManifest(
   const inner = parse(indexSchema, await readBlob(locate, descriptor, origin), `${origin}, index ${descriptor.digest}`);
   const choice = await chooseManifest(inner.manifests, locate, origin, arch, depth + 1);
   return { descriptor: choice.descriptor, reference: reference ?? choice.reference };
+}
+
+async function allManifests(
+  manifests: readonly Descriptor[],
+  locate: Locate,
+  origin: string,
+  outer?: string | undefined,
+  depth = 0,
+): Promise<Choice[]> {
+  if (depth > 2) throw invalid(origin, 'its indexes are nested too deeply');
+  const found = manifests
+    .filter(({ platform }) => platform === undefined || platform.os === 'linux')
+    .map(async (descriptor): Promise<Choice[]> => {
+      const reference = descriptor.annotations?.['org.opencontainers.image.ref.name'] ?? outer;
+      if (!INDEX_TYPES.includes(descriptor.mediaType)) return [{ descriptor, reference }];
+      const where = `${origin}, index ${descriptor.digest}`;
+      const inner = parse(indexSchema, await readBlob(locate, descriptor, origin), where);
+      return allManifests(inner.manifests, locate, origin, reference, depth + 1);
+    });
+  return (await Promise.all(found)).flat();
 }
 
 /** Whether a platform of an index is Linux on `arch`; an attestation's is `unknown`. */

@@ -24,8 +24,7 @@ export async function readRegistryImage(
   options: RegistryOptions = {},
 ): Promise<RegistryImage> {
   const raw = await inspect(ctx, reference, ['--raw'], options);
-  const type = (JSON.parse(raw) as { mediaType?: string; manifests?: unknown }).mediaType;
-  if (type === MEDIA_TYPES.index || type === DOCKER_MEDIA_TYPES.index || raw.includes('"manifests"')) {
+  if (isIndex(raw)) {
     return readRegistryImage(ctx, chooseFrom(raw, reference, options.arch ?? 'amd64'), options);
   }
   const digest = digestBytes(raw);
@@ -38,6 +37,24 @@ export async function readRegistryImage(
     );
   }
   return { digest, manifest, config: parse(configSchema, Buffer.from(config), `${reference}, image config`) };
+}
+
+/** Those of every platform of Linux. */
+export async function readRegistryImages(
+  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal'>,
+  reference: string,
+  options: RegistryOptions = {},
+): Promise<RegistryImage[]> {
+  const raw = await inspect(ctx, reference, ['--raw'], options);
+  if (!isIndex(raw)) return [await readRegistryImage(ctx, reference, options)];
+  const { manifests } = parse(indexSchema, Buffer.from(raw), `${reference}, index`);
+  const ours = manifests.filter(({ platform }) => platform === undefined || platform.os === 'linux');
+  return Promise.all(ours.map(({ digest }) => readRegistryImage(ctx, withDigest(reference, digest), options)));
+}
+
+function isIndex(raw: string): boolean {
+  const { mediaType } = JSON.parse(raw) as { mediaType?: string };
+  return mediaType === MEDIA_TYPES.index || mediaType === DOCKER_MEDIA_TYPES.index || raw.includes('"manifests"');
 }
 
 function chooseFrom(raw: string, reference: string, arch: string): string {

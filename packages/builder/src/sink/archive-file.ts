@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { formatSize, VirtainersError, writeAtomically } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { archiveSegments, type ImageDraft, type NamedImage, writeArchive } from '../oci/archive.ts';
+import { imageSets } from '../oci/image-set.ts';
 import { isDigested } from '../oci/layer.ts';
 import { readArchiveHead } from '../oci/read-layout.ts';
 import { segmentsKey, segmentsSize } from '../oci/segments.ts';
@@ -45,7 +46,7 @@ export async function writeArchiveFile(
 /** By what its first entry says and its length: it was renamed into place whole. */
 async function holds(path: string, images: readonly NamedImage[]): Promise<boolean> {
   const head = await readArchiveHead(path);
-  const wanted = images.map(({ image, references }) => ({ digest: image.digest, reference: references[0] }));
+  const wanted = imageSets(images).map((set) => ({ digest: set.digest, reference: set.images[0]?.references[0] }));
   if (!isDeepStrictEqual(head, wanted)) return false;
   return (await stat(path)).size === segmentsSize(await archiveSegments(images));
 }

@@ -10,9 +10,14 @@ export type Engine = 'docker' | 'podman';
 
 /**
  * Streams the archive into `docker load` or `podman load` and checks that the engine knows the image by every reference.
- * TOOL_MISSING, ENGINE_UNAVAILABLE, COMMAND_FAILED.
+ * Of several of one name it gets that of its own architecture, or the first where it has none. TOOL_MISSING, ENGINE_UNAVAILABLE, COMMAND_FAILED.
  */
-export async function loadIntoEngine(ctx: BuildContext, engine: Engine, named: NamedImage): Promise<SinkResult> {
+export async function loadIntoEngine(
+  ctx: BuildContext,
+  engine: Engine,
+  images: readonly NamedImage[],
+): Promise<SinkResult> {
+  const named = await forPlatform(ctx, engine, images);
   const target = named.references[0] ?? named.image.configDigest;
   if (await knowsAll(ctx, engine, named)) return { kind: engine, target, written: false };
   ctx.onEvent({ type: 'start', step: 'load', title: `loading into ${engine}` });
@@ -26,6 +31,17 @@ export async function loadIntoEngine(ctx: BuildContext, engine: Engine, named: N
   }
   ctx.onEvent({ type: 'end', step: 'load', note: formatSize(imageSize(named.image)), cached: false });
   return { kind: engine, target, written: true };
+}
+
+async function forPlatform(ctx: BuildContext, engine: Engine, images: readonly NamedImage[]): Promise<NamedImage> {
+  const [first] = images as [NamedImage];
+  if (images.length === 1) return first;
+  const format = {
+    docker: ['version', '--format', '{{.Server.Arch}}'],
+    podman: ['info', '--format', '{{.Host.Arch}}'],
+  };
+  const { stdout } = await ctx.exec(engine, format[engine], { env: ctx.env, signal: ctx.signal });
+  return images.find(({ arch }) => arch === stdout.trim()) ?? first;
 }
 
 async function knowsAll(ctx: BuildContext, engine: Engine, named: NamedImage): Promise<boolean> {

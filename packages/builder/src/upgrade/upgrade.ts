@@ -68,8 +68,8 @@ async function upgradeImage(ctx: BuildContext, options: UpgradeOptions): Promise
   const references = (options.tags ?? [old.reference]).map(parseReference);
   const image = newImage(ctx, old, layers);
   const named: NamedImage = { image, references, arch: old.platform, mtime: ctx.sourceDateEpoch };
-  const [archived] = await archiveImages(ctx, options.output, [{ plans: layers, name: () => named }]);
-  const sinks = [...(archived?.sinks ?? []), ...(await send(ctx, named, options))];
+  const archived = await archiveImages(ctx, options.output, [{ plans: layers, name: () => named }]);
+  const sinks = [...archived.sinks, ...(await send(ctx, named, options))];
   const { digest, diffID, size } = old.disk;
   return {
     reference: references[0] ?? '',
@@ -86,8 +86,8 @@ async function upgradeImage(ctx: BuildContext, options: UpgradeOptions): Promise
 /** To the engine and the registry. */
 async function send(ctx: BuildContext, named: NamedImage, { load, push, insecure }: UpgradeOptions) {
   const sinks: SinkResult[] = [];
-  if (load !== undefined) sinks.push(await loadIntoEngine(ctx, load, named));
-  if (push !== undefined) sinks.push(await pushToRegistry(ctx, push, named, { insecure }));
+  if (load !== undefined) sinks.push(await loadIntoEngine(ctx, load, [named]));
+  if (push !== undefined) sinks.push(await pushToRegistry(ctx, push, [named], { insecure }));
   return sinks;
 }
 

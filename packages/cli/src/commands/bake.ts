@@ -25,7 +25,7 @@ const schema = z.object({
   sha512: checksum('sha512').optional(),
   allowUnverified: flag,
   offline: flag,
-  arch: z.enum(ARCHITECTURES, 'amd64 or arm64').optional(),
+  arch: z.array(z.enum(ARCHITECTURES, 'amd64 or arm64')).optional(),
   platform: platform.optional(),
   user: z.string().min(1).optional(),
   osinfo: z.string().min(1).optional(),
@@ -52,6 +52,7 @@ export const action: Action = async (cli, sources, raw) => {
     label: labels,
     feature: features,
     offline,
+    arch,
     ...options
   } = parseOptions(schema, raw);
   const sign = options.sign || options.signKey !== undefined ? { key: options.signKey } : undefined;
@@ -59,9 +60,12 @@ export const action: Action = async (cli, sources, raw) => {
   if (offline && options.push !== undefined) {
     throw new VirtainersError('ARGUMENTS_BAD', '--offline, --push: a registry is on the network');
   }
-  if (sources.length > 1) checkOwn(options);
+  if (sources.length > 1 || (arch ?? []).length > 1) checkOwn(options);
   const tags = [name ?? '{name}:{tag}', ...tag].map((word) => (word.includes('/') ? word : `virtainers/${word}`));
-  const images = sources.map((source) => ({ ...options, source, tags, labels, features }));
+  const architectures = arch === undefined ? [undefined] : [...new Set(arch)];
+  const images = sources.flatMap((source) =>
+    architectures.map((one) => ({ ...options, source, tags, labels, features, arch: one })),
+  );
   const ctx = { ...makeBuildContext(cli, cacheDir), offline };
   const outcomes = await bakeAll(ctx, { ...options, sign, images });
   if (json) cli.print(JSON.stringify(asJson(outcomes), null, 2));
@@ -112,6 +116,8 @@ function report(result: BakeResult, info: (line: string) => void, print: (line: 
   info(
     `${result.name}: ${result.layers.length} layers, ${formatSize(result.size)}${result.cached ? ', unchanged' : ''}`,
   );
+  for (const { platform, digest, size } of result.platforms ?? [])
+    info(`  ${platform}: ${digest}, ${formatSize(size)}`);
   for (const { kind, target, written } of result.sinks) {
     info(`  ${kind}: ${target}${written ? '' : ' (held it already)'}`);
   }

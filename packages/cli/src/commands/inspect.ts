@@ -1,4 +1,4 @@
-import { type ImageFacts, inspectImage, readAttestation } from '@virtainers/builder';
+import { type ImageFacts, inspectImages, readAttestation } from '@virtainers/builder';
 import { formatSize, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
@@ -17,8 +17,12 @@ export const action: Action = async (cli, [origin = ''], raw) => {
     cli.print(document.toString('utf8').trimEnd());
     return 0;
   }
-  const facts = await inspectImage(ctx, origin, { insecure });
-  for (const line of json ? [JSON.stringify(facts, null, 2)] : renderFacts(facts)) cli.print(line);
+  const images = await inspectImages(ctx, origin, { insecure });
+  const [only] = images;
+  if (json) cli.print(JSON.stringify(images.length === 1 ? only : images, null, 2));
+  else
+    for (const [index, facts] of images.entries())
+      for (const line of [...(index > 0 ? [''] : []), ...renderFacts(facts)]) cli.print(line);
   return 0;
 };
 

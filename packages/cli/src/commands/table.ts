@@ -80,8 +80,10 @@ export const COMMANDS: readonly CommandRow[] = [
       },
       {
         flags: '--arch <arch>',
-        description: 'guests of amd64 or arm64; otherwise what the file name says, or amd64',
+        description:
+          'guests of amd64 or arm64; otherwise what the file name says, or amd64. Both: one name, an index over two images',
         complete: ['amd64', 'arm64'],
+        repeated: true,
       },
       {
         flags: '--platform <platform>',
