@@ -35,7 +35,7 @@ export default defineConfig([
     outExtensions: () => ({ js: '.mjs' }),
     onSuccess: () => {
       writeFileSync('packages/cli/dist/bundled.json', JSON.stringify(bundledPackages('packages/runtime')));
-      for (const folder of ['templates', 'images', 'packages/runtime/bin']) {
+      for (const folder of ['templates', 'images', 'packages/runtime/bin', 'packages/builder/guest']) {
         cpSync(folder, `packages/cli/dist/${basename(folder)}`, { recursive: true });
       }
     },

@@ -32,7 +32,8 @@ function chain(overlay: string, base: string): object {
   return { driver: 'qcow2', file: file(overlay), backing: { driver: 'qcow2', file: file(base) } };
 }
 
-async function startOfLargest(raw: string): Promise<number> {
+/** Where the largest partition of a raw disk begins, in bytes. */
+export async function startOfLargest(raw: string): Promise<number> {
   const { stdout } = await exec('sfdisk', ['--json', raw]);
   const { partitions } = (JSON.parse(stdout) as PartitionTable).partitiontable;
   const [largest] = [...partitions].sort((a, b) => b.size - a.size);

@@ -29,7 +29,7 @@ test('what is packed is what a bake needs, and no source', () => {
   for (const path of ['bin/virtainers.mjs', 'dist/main.mjs', 'dist/runtime.mjs', 'dist/images/runtime.yaml']) {
     expect(paths).toContain(path);
   }
-  for (const folder of ['dist/templates/', 'dist/bin/']) {
+  for (const folder of ['dist/templates/', 'dist/bin/', 'dist/guest/']) {
     expect(paths.some((path) => path.startsWith(folder))).toBe(true);
   }
   expect(paths.filter((path) => path.endsWith('.ts'))).toEqual([]);

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { type Architecture, type Digest, type Machine, VirtainersError } from '@virtainers/core';
 import { bakeCloudDisk } from './cloud-disk.ts';
 import type { BuildContext } from './context.ts';
+import type { CustomizeOptions } from './customize/wish.ts';
 import { findDefinition } from './definition/load.ts';
 import type { ImageDefinition } from './definition/schema.ts';
 import { type ForeignDisk, prepareForeignDisk } from './disk/foreign-disk.ts';
@@ -30,9 +31,10 @@ export interface BakedDisk {
   /** The image that it was taken out of; `machine` where virtainers had made that. */
   readonly image?: { readonly digest: Digest; readonly machine: Machine | undefined } | undefined;
   readonly convertedBy: string | undefined;
+  readonly customized?: Machine['customized'];
 }
 
-export interface DiskOptions {
+export interface DiskOptions extends CustomizeOptions {
   readonly sha256?: string | undefined;
   readonly sha512?: string | undefined;
   readonly allowUnverified?: boolean | undefined;
@@ -56,9 +58,10 @@ export async function resolveSubject(source: string, definitions: readonly Image
 export function checkDiskOptions(subject: Subject, options: DiskOptions): void {
   if (subject.kind !== 'definition' || subject.definition.kind === 'cloud') return;
   const { name, kind } = subject.definition;
-  const { sha256, sha512, size } = options;
-  const useless = { sha256, sha512, ...(kind === 'generic' && { size }) };
-  const given = Object.entries(useless).filter(([, value]) => value !== undefined);
+  const { sha256, sha512, size, customize, package: packages, file, run, firstBoot } = options;
+  const forDisks = { size, customize, package: packages, file, run, 'first-boot': firstBoot };
+  const useless = { sha256, sha512, ...(kind === 'generic' && forDisks) };
+  const given = Object.entries(useless).filter(([, value]) => (Array.isArray(value) ? value.length > 0 : value));
   if (given.length === 0) return;
   const names = given.map(([option]) => `--${option}`).join(', ');
   const why = kind === 'generic' ? `${name} has no disk` : `that of ${name} is made here`;

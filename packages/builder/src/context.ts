@@ -29,11 +29,13 @@ export interface Patience {
 }
 
 /**
- * Progress, for bars and plain lines. `step` ids are stable: find, fetch, root, feature-NAME, tools, disk, layers, archive, load, push, attach, sign.
+ * Progress, for bars and plain lines. `step` ids are stable: find, fetch, root, feature-NAME, tools, disk, size, customize, layers, archive, load, push, attach, sign.
  * `image` is the name of the image that the step is for, of several that are made at once; undefined: it is for all.
  */
 export type BuildEvent = { readonly step: string; readonly image?: string | undefined } & (
   | { readonly type: 'start'; readonly title: string }
   | { readonly type: 'progress'; readonly done: number; readonly total?: number | undefined }
+  /** What it is at, where nobody knows how much there is. */
+  | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'end'; readonly note: string; readonly cached: boolean }
 );

@@ -14,5 +14,6 @@ function show(display: Display, event: BuildEvent): void {
   const step = image === undefined ? event.step : `${image} ${event.step}`;
   if (event.type === 'start') display.start(step, image === undefined ? event.title : `${image}: ${event.title}`);
   else if (event.type === 'progress') display.progress(step, event.done, event.total);
+  else if (event.type === 'note') display.note(step, event.text);
   else display.end(step, event.cached ? `${event.note} (cached)` : event.note);
 }

@@ -53,6 +53,24 @@ export const machineSchema = z.strictObject({
     .optional(),
   /** What the guest looks for cloud-init's seed on; a virtio disk where it is not said. */
   seed: z.literal('cdrom').optional(),
+  /** What was put into the disk by booting it once; absent where it is as it came. */
+  customized: z
+    .strictObject({
+      /** Of all that was asked for, the bytes of files included. */
+      digest,
+      /** The disk before. */
+      base: digest,
+      packages: z.array(z.string()),
+      /** Their paths in the guest. */
+      files: z.array(z.string()),
+      /** Their names. */
+      scripts: z.array(z.string()),
+      /** Commands that run once in each machine. */
+      firstBoot: z.array(z.string()),
+      /** There was one. */
+      cloudConfig: z.boolean(),
+    })
+    .optional(),
   disk: z
     .strictObject({
       format: z.literal('qcow2'),

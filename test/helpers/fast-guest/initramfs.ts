@@ -19,6 +19,7 @@ const PLACES: Readonly<Record<string, string>> = {
   greet: 'bin/greet',
   door: 'bin/door',
   agent: 'bin/agent',
+  'cloud-init': 'bin/cloud-init',
   goodbye: 'bin/goodbye',
   shutdown: 'sbin/shutdown',
   'power-button': 'etc/acpi/PWRF/00000080',
@@ -27,7 +28,20 @@ const PLACES: Readonly<Record<string, string>> = {
 /** Writes a gzipped cpio (Linux, driver-api/early-userspace) of busybox, the agent and the modules from unpacked `packages`. */
 export async function writeInitramfs(packages: string, target: string, scratch: string): Promise<void> {
   const root = join(scratch, 'initramfs');
-  for (const folder of ['proc', 'sys', 'dev', 'data', 'seed', 'www', 'run', 'tmp', 'var/run', 'lib/modules', 'lib64']) {
+  for (const folder of [
+    'proc',
+    'sys',
+    'dev',
+    'data',
+    'seed',
+    'www',
+    'root',
+    'run',
+    'tmp',
+    'var/run',
+    'lib/modules',
+    'lib64',
+  ]) {
     await mkdir(join(root, folder), { recursive: true });
   }
   await copyBusybox(packages, root);

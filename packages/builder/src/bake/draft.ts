@@ -36,12 +36,17 @@ export async function draftImage(
   };
 }
 
-function describeMachine(plan: ImagePlan, { disk, image }: BakedDisk): Machine {
+/** machine.json of the image, whose disk may not be made yet. */
+export function describeMachine(
+  plan: ImagePlan,
+  { disk, image, customized }: Partial<Pick<BakedDisk, 'disk' | 'image' | 'customized'>>,
+): Machine {
   const { subject, options, name, arch } = plan;
   const said =
     subject.kind === 'definition' ? subject.definition : { ...guessGuestOs(subject.stem), ...image?.machine };
   const own: Pick<Machine, 'osinfo' | 'user'> & Partial<Pick<Machine, 'ports' | 'minRamMiB' | 'ignition' | 'seed'>> =
     said;
+  const given = customized ?? image?.machine?.customized;
   return {
     formatVersion: 1,
     name: image?.machine?.name ?? name,
@@ -53,6 +58,7 @@ function describeMachine(plan: ImagePlan, { disk, image }: BakedDisk): Machine {
     ...(own.minRamMiB === undefined ? {} : { minRamMiB: own.minRamMiB }),
     ...(own.ignition === undefined ? {} : { ignition: own.ignition }),
     ...(own.seed === undefined ? {} : { seed: own.seed }),
+    ...(given && { customized: given }),
     ...(disk && { disk: { format: 'qcow2', sha256: disk.sha256, size: disk.size, virtualSize: disk.virtualSize } }),
   };
 }

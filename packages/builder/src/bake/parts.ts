@@ -11,6 +11,7 @@ import { makeFeatureLayer } from '../root/feature-layer.ts';
 import { publishedRootPackages, type RootPackage } from '../root/root-packages.ts';
 import { makeRuntimeRoot } from '../root/runtime-root.ts';
 import { ensureToolRoot, type ToolRoot } from '../root/tool-root.ts';
+import { customizeBaked } from './customize.ts';
 import type { CommonOptions } from './options.ts';
 import type { ImagePlan } from './plan.ts';
 
@@ -56,13 +57,16 @@ export function shareParts(ctx: BuildContext, options: CommonOptions): SharedPar
 }
 
 /** The disk of one image, as it goes into its layer. */
-export function makeDisk(
+export async function makeDisk(
   ctx: BuildContext,
-  { subject, arch, options }: ImagePlan,
-  { tools, qemu }: SharedParts,
+  plan: ImagePlan,
+  parts: SharedParts,
   locks: CommonOptions,
 ): Promise<BakedDisk> {
-  return bakeDisk(ctx, subject, arch, { tools, qemu, locks }, { ...options, insecure: locks.insecure });
+  const { subject, arch, options, customization } = plan;
+  const { tools, qemu } = parts;
+  const baked = await bakeDisk(ctx, subject, arch, { tools, qemu, locks }, { ...options, insecure: locks.insecure });
+  return customization ? customizeBaked(ctx, plan, parts, baked, customization) : baked;
 }
 
 async function makeRoot(

@@ -4,6 +4,7 @@ import { type Architecture, VirtainersError } from '@virtainers/core';
 import { checkDiskOptions, resolveSubject, type Subject } from '../bake-disk.ts';
 import { findFeatures, neededFeatures } from '../bake-features.ts';
 import type { BuildContext } from '../context.ts';
+import { type Customization, readCustomization } from '../customize/wish.ts';
 import type { For } from '../definition/architectures.ts';
 import { loadDefinitions } from '../definition/load.ts';
 import type { FeatureDefinition, ImageDefinition } from '../definition/schema.ts';
@@ -26,6 +27,8 @@ export interface ImagePlan {
   readonly platform: Architecture;
   readonly firmware: Firmware;
   readonly features: readonly For<FeatureDefinition>[];
+  /** What the disk is given by booting it once. */
+  readonly customization: Customization | undefined;
   readonly references: readonly string[];
   readonly push: string | undefined;
   /** Files that documents about the image are written to. */
@@ -85,6 +88,7 @@ async function planImage(
   const platform = options.platform ?? arch;
   const wanted = [...(options.features ?? []), ...neededFeatures({ arch, ...firmware }, platform)];
   const features = await findFeatures(ctx, wanted, platform);
+  const customization = await readCustomization(options);
   const name = subject.kind === 'definition' ? subject.definition.name : subject.stem;
   const usual = defaultReference(name);
   const reference = (text: string) => parseReference(fillReference(text, usual));
@@ -94,7 +98,20 @@ async function planImage(
     return path === undefined ? [] : [[kind, fillReference(path, usual)] as const];
   });
   const push = options.push === undefined ? undefined : reference(options.push);
-  return { source, subject, name, arch, platform, firmware, features, references, push, documents, options };
+  return {
+    source,
+    subject,
+    name,
+    arch,
+    platform,
+    firmware,
+    features,
+    customization,
+    references,
+    push,
+    documents,
+    options,
+  };
 }
 
 /** A warning for a release that gets no more fixes. */

@@ -61,19 +61,25 @@ export async function convertDisk(
   to: string,
   options: ConvertOptions = {},
 ): Promise<void> {
-  const args = [
-    'convert',
-    '-p',
-    '-c',
-    '-f',
-    format,
-    '-O',
-    'qcow2',
-    '-o',
-    'compression_type=zstd',
-    resolve(from),
-    resolve(to),
-  ];
+  return convert(qemu, ['-f', format, resolve(from)], to, options);
+}
+
+/** The same of an overlay and its base, both qcow2: the chain is given, and what the overlay's header names is not looked at. */
+export async function convertOverlay(
+  qemu: QemuTool,
+  overlay: string,
+  base: string,
+  to: string,
+  options: ConvertOptions = {},
+): Promise<void> {
+  const node = (path: string) => ({ driver: 'qcow2', file: { driver: 'file', filename: resolve(path) } });
+  const chain = { ...node(overlay), backing: { ...node(base), backing: null } };
+  return convert(qemu, [`json:${JSON.stringify(chain)}`], to, options);
+}
+
+async function convert(qemu: QemuTool, from: readonly string[], to: string, options: ConvertOptions): Promise<void> {
+  const format = ['-O', 'qcow2', '-o', 'compression_type=zstd'];
+  const args = ['convert', '-p', '-c', ...format, ...from, resolve(to)];
   options.signal?.throwIfAborted();
   const child = qemu.spawn(args, WORK);
   const stop = () => child.kill('SIGTERM');

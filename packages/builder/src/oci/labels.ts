@@ -46,9 +46,13 @@ export function imageLabels(
   provenance: Provenance,
   own: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
-  const { disk } = machine;
+  const { disk, customized } = machine;
   const labels: Record<string, string | undefined> = {
     'io.virtainers.arch': machine.arch,
+    'io.virtainers.customized': customized?.digest,
+    'io.virtainers.customized.files': listed(customized?.files),
+    'io.virtainers.customized.packages': listed(customized?.packages),
+    'io.virtainers.customized.scripts': listed(customized?.scripts),
     'io.virtainers.disk.sha256': disk?.sha256,
     'io.virtainers.disk.size': disk && String(disk.size),
     'io.virtainers.disk.virtual-size': disk && String(disk.virtualSize),
@@ -74,6 +78,10 @@ export function imageLabels(
   };
   const known = Object.entries(labels).filter((label): label is [string, string] => label[1] !== undefined);
   return Object.fromEntries(known.sort(([one], [other]) => (one < other ? -1 : 1)));
+}
+
+function listed(names: readonly string[] = []): string | undefined {
+  return names.length === 0 ? undefined : names.join(',');
 }
 
 /** `debian:13-packages` -> `13-packages`. */

@@ -6,6 +6,8 @@ import { makeBuildContext } from '../build-context.ts';
 import type { Action, CliContext } from '../context.ts';
 import { checksum, engine, flag, pairs, parseOptions, platform, size } from '../options.ts';
 
+const words = z.array(z.string()).optional();
+
 const schema = z.object({
   output: z
     .string()
@@ -32,6 +34,11 @@ const schema = z.object({
   firmware: z.enum(['bios', 'uefi'], { error: 'bios or uefi' }).optional(),
   feature: z.array(z.string().min(1)).optional(),
   size: size('B').optional(),
+  customize: words,
+  package: words,
+  file: words,
+  run: words,
+  firstBoot: words,
   maxVirtualSize: size('B').optional(),
   runtime: z.string().min(1).optional(),
   lockDir: z

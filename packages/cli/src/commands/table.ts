@@ -1,3 +1,4 @@
+import { attesting, customizing } from '../bake-options.ts';
 import type { ArgumentRow, CommandRow, GroupRow, OptionRow } from './rows.ts';
 
 const ENGINES = ['docker', 'podman'] as const;
@@ -97,27 +98,11 @@ export const COMMANDS: readonly CommandRow[] = [
         description: "one more label; those named io.virtainers.* are virtainers' own",
         repeated: true,
       },
-      {
-        flags: '--sbom <file>',
-        description: 'write what is in the image, as SPDX; --push attaches it anyway',
-        complete: 'file',
-      },
-      {
-        flags: '--provenance <file>',
-        description: "write what the image was made from, as in-toto's SLSA provenance; --push attaches it anyway",
-        complete: 'file',
-      },
-      { flags: '--sign', description: 'sign what is pushed, with cosign' },
-      {
-        flags: '--sign-key <key>',
-        description: "sign with this key, a file or a kms:// URI; otherwise with cosign's keyless signing",
-        complete: 'file',
-      },
+      ...attesting,
       { flags: '--sha256 <hex>', description: 'what the disk image must hash to, as it was published' },
       { flags: '--sha512 <hex>', description: 'likewise' },
       { flags: '--allow-unverified', description: 'bake a URL without a checksum' },
       { flags: '--offline', description: 'ask nothing from the network: bake what was fetched before' },
-      { flags: '--user <user>', description: 'login user of the guest; otherwise guessed from the file name' },
       { flags: '--osinfo <id>', description: 'osinfo short id of the guest, such as debian13' },
       {
         flags: '--firmware <firmware>',
@@ -130,7 +115,7 @@ export const COMMANDS: readonly CommandRow[] = [
         complete: ['aarch64', 'rbd', 'share', 'spice', 'uefi'],
         repeated: true,
       },
-      { flags: '--size <size>', description: 'grow the disk, such as 20G' },
+      ...customizing,
       { flags: '--max-virtual-size <size>', description: 'refuse larger disks; 1T unless given' },
       ...runtime,
       cacheDir,

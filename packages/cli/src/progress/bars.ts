@@ -5,6 +5,8 @@ export interface Bar {
   readonly title: string;
   readonly done: number;
   readonly total: number | undefined;
+  /** Instead of an amount. */
+  readonly note?: string;
 }
 
 const TITLE_WIDTH = 28;
@@ -32,6 +34,11 @@ export function makeBars(write: (text: string) => void, columns: () => number, n
       if (bar) running.set(step, { ...bar, done, total });
       if (bar && now() - drawnAt >= REDRAW_MS) draw();
     },
+    note(step, text) {
+      const bar = running.get(step);
+      if (bar) running.set(step, { ...bar, note: text });
+      if (bar && now() - drawnAt >= REDRAW_MS) draw();
+    },
     end(step, note) {
       const title = running.get(step)?.title ?? step;
       running.delete(step);
@@ -46,10 +53,11 @@ export function makeBars(write: (text: string) => void, columns: () => number, n
 }
 
 /** One line of at most `columns` - 1 characters, so that no terminal wraps it. */
-export function renderBar({ title, done, total }: Bar, columns: number): string {
+export function renderBar({ title, done, total, note }: Bar, columns: number): string {
   const name = title.slice(0, TITLE_WIDTH).padEnd(TITLE_WIDTH);
-  const amount =
+  const bytes =
     total === undefined ? (done > 0 ? formatSize(done) : '…') : `${formatSize(done)} / ${formatSize(total)}`;
+  const amount = note ?? bytes;
   const room = Math.min(40, columns - TITLE_WIDTH - amount.length - 6);
   if (total === undefined || room < 4) return `${name}  ${amount}`.slice(0, Math.max(0, columns - 1));
   const filled = Math.round(room * Math.min(1, total > 0 ? done / total : 1));

@@ -3,6 +3,8 @@ export interface Display {
   start(step: string, title: string): void;
   /** `total` undefined: nobody knows how much there is. */
   progress(step: string, done: number, total: number | undefined): void;
+  /** What it is at, in words. */
+  note(step: string, text: string): void;
   end(step: string, note: string): void;
   /** A line for people, not to be drawn over. */
   line(text: string): void;
@@ -18,6 +20,7 @@ export function makeLines(write: (text: string) => void): Display {
       titles.set(step, title);
     },
     progress: () => undefined,
+    note: () => undefined,
     end: (step, note) => write(`${titles.get(step) ?? step}: ${note}\n`),
     line: (text) => write(`${text}\n`),
     close: () => undefined,
@@ -27,5 +30,12 @@ export function makeLines(write: (text: string) => void): Display {
 /** Lines only: warnings are worth reading even when progress is not. */
 export function makeSilence(write: (text: string) => void): Display {
   const nothing = () => undefined;
-  return { start: nothing, progress: nothing, end: nothing, line: (text) => write(`${text}\n`), close: nothing };
+  return {
+    start: nothing,
+    progress: nothing,
+    note: nothing,
+    end: nothing,
+    line: (text) => write(`${text}\n`),
+    close: nothing,
+  };
 }
