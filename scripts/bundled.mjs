@@ -21,8 +21,9 @@ export async function withBundle(entry, use) {
       dts: false,
       logLevel: 'error',
       outExtensions: () => ({ js: '.mjs' }),
-      // The table names the commands' files, which are never loaded here.
-      external: (id, importer) => /commands\/table\.ts$/.test(importer ?? '') && id.startsWith('./'),
+      // The tables name the commands' files, which are never loaded here.
+      external: (id, importer) =>
+        /commands\/table(-\w+)?\.ts$/.test(importer ?? '') && /^\.\/(?!rows|shared-rows|table)/.test(id),
       noExternal: (id) => !id.startsWith('node:'),
     });
     await use(await import(pathToFileURL(join(folder, 'bundle.mjs')).href));

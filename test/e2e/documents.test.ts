@@ -1,15 +1,23 @@
 import { afterAll, beforeAll, test } from 'vitest';
 import { follow, makeReader, type Reader } from '../helpers/reader.ts';
+import { type Registry, startRegistry } from '../helpers/registry.ts';
 
 let reader: Reader;
+/** Where docs/publishing.md sends images. */
+let registry: Registry;
 
 beforeAll(async () => {
   reader = await makeReader('docker');
+  const { spawn, address } = reader.engine;
+  registry = await startRegistry({ listen: '0.0.0.0', port: 5000, spawn, host: address });
 });
 
-afterAll(() => reader?.engine.stop());
+afterAll(async () => {
+  await registry?.stop();
+  await reader?.engine.stop();
+});
 
-// README comes first: it bakes and loads what the others run.
+// README comes first: it bakes and loads what the others run; the data folder of docs/persistence.md is published.
 test.for([
   'README.md',
   'docs/baking.md',
@@ -18,6 +26,7 @@ test.for([
   'docs/architectures.md',
   'docs/running.md',
   'docs/persistence.md',
+  'docs/publishing.md',
   'docs/cloud-init.md',
   'docs/console.md',
 ])('%s', { timeout: 1_200_000 }, (page) => follow(reader, page));

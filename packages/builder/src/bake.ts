@@ -12,6 +12,7 @@ import type { NamedImage } from './oci/archive.ts';
 import { imageSize } from './oci/image.ts';
 import { imageSet, setSize } from './oci/image-set.ts';
 import { checkEpoch } from './oci/tar.ts';
+import { rememberImage } from './publish/baked-images.ts';
 import { requireCosign } from './supply/cosign.ts';
 import { sweepWorkFolders } from './work-folder.ts';
 
@@ -142,6 +143,7 @@ async function finish(made: readonly Made[], archived: Delivered, options: BakeA
   for (const [index, { image }] of images.entries()) {
     const own = made[index] as Made;
     await rememberBake(ctx, own.plan.name, own.plan.arch, image.digest);
+    await rememberImage(ctx, image);
   }
   const platforms = images.map(({ arch, image }) => ({
     platform: `linux/${arch}`,

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileLock, type FileLockOptions, takeFileLock } from '@virtainers/core';
 import type { BuildContext } from './context.ts';
+import { withCacheFolder } from './work-folder.ts';
 
 type Holder = Pick<BuildContext, 'cacheDir' | 'spawn' | 'log' | 'signal'>;
 
@@ -12,6 +13,11 @@ const IN_USE = 'in-use';
 /** While bakes `use` the cache, nothing of it is removed. */
 export function usingCache<T>(ctx: Holder, use: () => Promise<T>): Promise<T> {
   return holding(ctx, IN_USE, { shared: true }, 'the cache is being pruned', use);
+}
+
+/** The same, in a folder of the cache that is there for the time of `use`. */
+export function workingIn<T>(ctx: Holder, label: string, use: (folder: string) => Promise<T>): Promise<T> {
+  return usingCache(ctx, () => withCacheFolder(ctx, 'tmp', label, use));
 }
 
 /**

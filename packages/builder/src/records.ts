@@ -5,7 +5,18 @@ import type { z } from 'zod';
 import type { BuildContext } from './context.ts';
 
 /** What a record is about; part of its file's name. */
-export type RecordKind = 'layer' | 'file' | 'sum' | 'url' | 'root' | 'bake' | 'vendor' | 'signed' | 'image' | 'upgrade';
+export type RecordKind =
+  | 'layer'
+  | 'file'
+  | 'sum'
+  | 'url'
+  | 'root'
+  | 'bake'
+  | 'vendor'
+  | 'signed'
+  | 'image'
+  | 'upgrade'
+  | 'baked';
 
 /** A small fact that was costly to learn. Undefined when it is not known, or was written by another version. */
 export async function readRecord<T>(

@@ -121,6 +121,9 @@ export function toolMissing(file: string): VirtainersError {
     dnsmasq: 'dnsmasq-base',
     nft: 'nftables',
     ip: 'iproute2',
+    flock: 'util-linux',
+    sfdisk: 'fdisk',
+    debugfs: 'e2fsprogs',
     docker: 'docker.io',
   };
   return new VirtainersError('TOOL_MISSING', `${file} is not installed`, {

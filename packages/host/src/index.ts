@@ -1,10 +1,14 @@
 export type { HostContext } from './context.ts';
+export { type DiffWords, diffData } from './data/diff.ts';
+export { exportData, importData } from './data/export.ts';
+export { type RebaseWords, rebaseData } from './data/rebase.ts';
 export type { CheckReport, DoctorReport } from './doctor/doctor.ts';
 export { examine } from './doctor/doctor.ts';
 export { type FoundContainer, findContainer } from './engine/container.ts';
 export { ENGINE_NAMES, type EngineName } from './engine/engine.ts';
 export type { CatalogueEntry } from './image-name.ts';
 export { type CreatedNetwork, createNetwork } from './network/create.ts';
+export { type PublishWords, publishDisk } from './publish/publish.ts';
 export { prepareRun, printRun, type RunPlan, type RunRequest, startRun } from './run.ts';
 export { listAddresses, loginUser, type SshRequest, sshInto } from './ssh.ts';
 export { plainSsh } from './ssh-plan.ts';

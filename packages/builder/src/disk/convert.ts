@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { commandFailed, formatSize, parseJson, VirtainersError } from '@virtainers/core';
+import { chainName, commandFailed, formatSize, parseJson, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import type { DiskFacts } from './inspect.ts';
 import { refuse } from './inspect-bytes.ts';
@@ -61,7 +61,7 @@ export async function convertDisk(
   to: string,
   options: ConvertOptions = {},
 ): Promise<void> {
-  return convert(qemu, ['-f', format, resolve(from)], to, options);
+  return convertWith(qemu, ['-f', format], resolve(from), to, options);
 }
 
 /** The same of an overlay and its base, both qcow2: the chain is given, and what the overlay's header names is not looked at. */
@@ -72,14 +72,20 @@ export async function convertOverlay(
   to: string,
   options: ConvertOptions = {},
 ): Promise<void> {
-  const node = (path: string) => ({ driver: 'qcow2', file: { driver: 'file', filename: resolve(path) } });
-  const chain = { ...node(overlay), backing: { ...node(base), backing: null } };
-  return convert(qemu, [`json:${JSON.stringify(chain)}`], to, options);
+  const file = (path: string) => ({ path: resolve(path), format: 'qcow2' as const });
+  return convertWith(qemu, [], chainName(file(overlay), [file(base)]), to, options);
 }
 
-async function convert(qemu: QemuTool, from: readonly string[], to: string, options: ConvertOptions): Promise<void> {
-  const format = ['-O', 'qcow2', '-o', 'compression_type=zstd'];
-  const args = ['convert', '-p', '-c', ...format, ...from, resolve(to)];
+/** The same from anything that QEMU can name (`json:` too), with `words` between the options and the names. */
+export async function convertWith(
+  qemu: QemuTool,
+  words: readonly string[],
+  from: string,
+  to: string,
+  options: ConvertOptions = {},
+): Promise<void> {
+  const output = ['-O', 'qcow2', '-o', 'compression_type=zstd'];
+  const args = ['convert', '-p', '-c', ...words, ...output, from, resolve(to)];
   options.signal?.throwIfAborted();
   const child = qemu.spawn(args, WORK);
   const stop = () => child.kill('SIGTERM');

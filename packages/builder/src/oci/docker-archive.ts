@@ -48,6 +48,8 @@ export async function openDockerArchive(path: string, reference?: string): Promi
       layers,
     },
     config,
+    rawManifest: undefined,
+    rawConfig: bytes,
     reference: reference ?? image.RepoTags?.[0],
     layersByDiffID: true,
     locate: async ({ digest: wanted }) => places.get(wanted) ?? find(wanted),

@@ -26,6 +26,7 @@ const CREATED_BY = {
   root: 'virtainers: runtime root',
   disk: 'virtainers: disk',
   app: 'virtainers: supervisor and templates',
+  overlay: 'virtainers: published overlay',
 } as const;
 
 /** OCI wants nanoseconds in a health check's durations, as Docker writes them. */
@@ -79,7 +80,8 @@ function configDocument(layers: readonly Layer[], fields: ImageFields): object {
   };
 }
 
-function createdBy(name: LayerName): string {
+/** What a layer's history entry says. */
+export function createdBy(name: LayerName): string {
   return name in CREATED_BY ? CREATED_BY[name as keyof typeof CREATED_BY] : `virtainers: ${name.replace('-', ' ')}`;
 }
 

@@ -4,8 +4,8 @@ import { MEDIA_TYPES } from './media-types.ts';
 import { type Segment, segmentsSize } from './segments.ts';
 import { sortEntries, type TarEntry, tarSegments } from './tar.ts';
 
-/** Bottom first: the root, features by name, the disk, the app. */
-export type LayerName = 'root' | `feature-${string}` | 'disk' | 'app';
+/** Bottom first: the root, features by name, the disk, the app, published overlays. */
+export type LayerName = 'root' | `feature-${string}` | 'disk' | 'app' | 'overlay';
 
 /** A layer whose bytes are described; a plain tar's digest is known once somebody has read them. */
 export interface LayerPlan {

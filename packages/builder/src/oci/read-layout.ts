@@ -20,6 +20,9 @@ export interface StoredImage {
   readonly digest: Digest;
   readonly manifest: Manifest;
   readonly config: ImageConfig;
+  /** As it is stored; undefined where there is none. */
+  readonly rawManifest: Buffer | undefined;
+  readonly rawConfig: Buffer;
   /** The name that the index gives it. */
   readonly reference: string | undefined;
   /** Its layers' digests are of what they unpack to: nothing says what their stored bytes hash to. */
@@ -87,12 +90,13 @@ async function describe(
 ): Promise<StoredImage> {
   const digest = digestBytes(bytes);
   const manifest = parse(manifestSchema, bytes, `${origin}, manifest ${digest}`);
-  const config = parse(configSchema, await readBlob(locate, manifest.config, origin), `${origin}, image config`);
+  const rawConfig = await readBlob(locate, manifest.config, origin);
+  const config = parse(configSchema, rawConfig, `${origin}, image config`);
   if (config.rootfs.diff_ids.length !== manifest.layers.length) {
     throw invalid(origin, `it has ${manifest.layers.length} layers but ${config.rootfs.diff_ids.length} diff ids`);
   }
   return {
-    ...{ origin, digest, manifest, config, reference },
+    ...{ origin, digest, manifest, config, rawManifest: bytes, rawConfig, reference },
     locate: (descriptor) => locateBlob(locate, descriptor, origin),
   };
 }

@@ -15,6 +15,9 @@ export interface RegistryImage {
   readonly digest: `sha256:${string}`;
   readonly manifest: Manifest;
   readonly config: ImageConfig;
+  /** Both as they are stored. */
+  readonly rawManifest: Buffer;
+  readonly rawConfig: Buffer;
 }
 
 /** The documents of an image in a registry, read by skopeo with the user's own credentials. COMMAND_FAILED, TOOL_MISSING. */
@@ -36,12 +39,14 @@ export async function readRegistryImage(
       `reading ${reference}: expected config ${manifest.config.digest}, got ${digestBytes(config)}`,
     );
   }
-  return { digest, manifest, config: parse(configSchema, Buffer.from(config), `${reference}, image config`) };
+  const [rawManifest, rawConfig] = [Buffer.from(raw), Buffer.from(config)];
+  const parsed = parse(configSchema, rawConfig, `${reference}, image config`);
+  return { digest, manifest, config: parsed, rawManifest, rawConfig };
 }
 
 /** Those of every platform of Linux. */
 export async function readRegistryImages(
-  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal'>,
+  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal' | 'offline'>,
   reference: string,
   options: RegistryOptions = {},
 ): Promise<RegistryImage[]> {

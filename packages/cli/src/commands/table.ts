@@ -1,23 +1,8 @@
 import { attesting, customizing } from '../bake-options.ts';
-import type { ArgumentRow, CommandRow, GroupRow, OptionRow } from './rows.ts';
+import type { CommandRow, GroupRow, OptionRow } from './rows.ts';
+import { cacheDir, container, ENGINES, engine, insecure, json } from './shared-rows.ts';
+import { DISK_COMMANDS } from './table-disks.ts';
 
-const ENGINES = ['docker', 'podman'] as const;
-
-const engine: OptionRow = {
-  flags: '--engine <engine>',
-  description: 'docker or podman; otherwise the first that answers and has what is asked for',
-  complete: ENGINES,
-};
-const json: OptionRow = { flags: '--json', description: 'print the result as JSON, and nothing else' };
-const cacheDir: OptionRow = {
-  flags: '--cache-dir <folder>',
-  description: 'where bakes are kept; otherwise virtainers/ in $XDG_CACHE_HOME or ~/.cache',
-  complete: 'folder',
-};
-const insecure: OptionRow = {
-  flags: '--insecure',
-  description: 'speak plain http with registries, or trust any certificate',
-};
 const sinks: readonly OptionRow[] = [
   {
     flags: '-o, --output <file>',
@@ -40,7 +25,6 @@ const runtime: readonly OptionRow[] = [
   },
   { flags: '--update-lock', description: "resolve versions anew and write them into the lock folder's files" },
 ];
-const container: ArgumentRow = { name: '<container>', description: "a container's name or id", complete: 'container' };
 
 /** Understood by every command, before or behind its name. */
 export const GLOBAL_OPTIONS: readonly OptionRow[] = [
@@ -324,6 +308,7 @@ export const COMMANDS: readonly CommandRow[] = [
     examples: [{ command: 'virtainers wait box && virtainers ssh box uptime', meaning: 'go on as soon as it is up' }],
     load: () => import('./wait.ts'),
   },
+  ...DISK_COMMANDS,
   {
     name: 'network create',
     summary: 'make a network for virtual machines, clear of every other',

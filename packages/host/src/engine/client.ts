@@ -25,6 +25,10 @@ export interface EngineClient extends Engine {
   run(commands: readonly (readonly string[])[]): Promise<string>;
   /** The last `lines` lines that the container wrote, as plain text. */
   logTail(name: string, lines: number): Promise<string[]>;
+  /** Copies a file of the container, which need not run, to a path of this machine. */
+  copyOut(name: string, from: string, to: string): Promise<void>;
+  /** Writes an image into a file, for `load`. */
+  saveImage(image: string, file: string): Promise<void>;
   /** A program in the container, to its end; a failure is given back. */
   exec(name: string, argv: readonly string[]): Promise<ExecResult>;
   /** A program in the container, beside us. */
@@ -92,6 +96,12 @@ export function makeClient(context: HostContext, engine: Engine): EngineClient {
     async logTail(name, lines) {
       const { stdout, stderr } = await call(['logs', '--tail', String(lines), name], true);
       return plainLines(`${stdout}${stderr}`).slice(-lines);
+    },
+    async copyOut(name, from, to) {
+      await call(['cp', `${name}:${from}`, to]);
+    },
+    async saveImage(image, file) {
+      await call(['save', '--output', file, image]);
     },
     exec: (name, argv) => call(['exec', name, ...argv], true),
     spawn: (name, argv, options) => context.spawn(program, ['exec', name, ...argv], options),

@@ -5,7 +5,8 @@ const inspected = {
   Id: 'a'.repeat(64),
   Name: '/box',
   State: { Status: 'running', Running: true, ExitCode: 0 },
-  Config: { Labels: { 'io.virtainers.user': 'debian' } },
+  Image: 'sha256:1',
+  Config: { Labels: { 'io.virtainers.user': 'debian' }, Env: ['PATH=/bin', 'EMPTY=', 'A=b=c'] },
   HostConfig: { NetworkMode: 'default' },
   Mounts: [{ Type: 'bind', Source: '/home/me/.ssh/id.pub', Destination: '/tmp/id_rsa.pub' }],
   NetworkSettings: {
@@ -29,6 +30,8 @@ test('a container in our words', () => {
     name: 'box',
     running: true,
     exitCode: 0,
+    image: 'sha256:1',
+    environment: { PATH: '/bin', EMPTY: '', A: 'b=c' },
     labels: { 'io.virtainers.user': 'debian' },
     networkMode: 'default',
     addresses: ['172.17.0.2', '172.18.0.2'],
@@ -40,6 +43,7 @@ test('a container in our words', () => {
 test('Podman leaves out or nulls what it has not', () => {
   const bare = {
     ...inspected,
+    Image: 'sha256:1',
     Config: { Labels: null },
     HostConfig: {},
     Mounts: [],

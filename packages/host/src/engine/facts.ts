@@ -5,7 +5,9 @@ const container = z.object({
   Id: z.string().regex(/^[0-9a-f]{12,64}$/),
   Name: z.string(),
   State: z.object({ Status: z.string(), Running: z.boolean(), ExitCode: z.number() }),
-  Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }),
+  /** The image's id. */
+  Image: z.string(),
+  Config: z.object({ Labels: z.record(z.string(), z.string()).nullish(), Env: z.array(z.string()).nullish() }),
   HostConfig: z.object({ NetworkMode: z.string().optional() }),
   Mounts: z.array(z.object({ Source: z.string().optional(), Destination: z.string() })).nullish(),
   NetworkSettings: z.object({
@@ -17,6 +19,7 @@ const container = z.object({
 
 const image = z.object({
   Id: z.string(),
+  RepoDigests: z.array(z.string()).nullish(),
   Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }).nullish(),
 });
 
@@ -26,6 +29,9 @@ export interface ContainerFacts {
   readonly name: string;
   readonly running: boolean;
   readonly exitCode: number;
+  /** Id of its image. */
+  readonly image: string;
+  readonly environment: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
   /** `host`, `none`, `bridge`, a network's name … */
   readonly networkMode: string;
@@ -39,6 +45,8 @@ export interface ContainerFacts {
 
 export interface ImageFacts {
   readonly id: string;
+  /** `host/name@digest`, where registries have it that it came from or went to. */
+  readonly repoDigests: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -52,6 +60,8 @@ export function parseContainer(json: unknown): ContainerFacts {
     name: facts.Name.replace(/^\//, ''),
     running: facts.State.Running,
     exitCode: facts.State.ExitCode,
+    image: facts.Image,
+    environment: parseEnvironment(facts.Config.Env ?? []),
     labels: facts.Config.Labels ?? {},
     networkMode: facts.HostConfig.NetworkMode ?? 'default',
     addresses: [...new Set(addresses.filter((address): address is string => Boolean(address)))],
@@ -63,7 +73,11 @@ export function parseContainer(json: unknown): ContainerFacts {
 /** Parses what `image inspect` prints for one image. */
 export function parseImage(json: unknown): ImageFacts {
   const [facts] = z.tuple([image]).parse(json);
-  return { id: facts.Id, labels: facts.Config?.Labels ?? {} };
+  return { id: facts.Id, repoDigests: facts.RepoDigests ?? [], labels: facts.Config?.Labels ?? {} };
+}
+
+function parseEnvironment(words: readonly string[]): Record<string, string> {
+  return Object.fromEntries(words.map((word) => [word.replace(/=.*$/s, ''), word.replace(/^[^=]*=?/, '')]));
 }
 
 function publishedPorts(ports: Record<string, { HostIp: string; HostPort: string }[] | null>) {

@@ -7,6 +7,8 @@ export function containerOf(changes: Partial<ContainerFacts>): ContainerFacts {
     name: 'box',
     running: true,
     exitCode: 0,
+    image: 'sha256:1',
+    environment: {},
     labels: {},
     networkMode: 'default',
     addresses: [],

@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import {
+  checkFormatVersion,
+  checkOverlayHeader,
+  type DataPaths,
+  type Digest,
+  digestBytes,
+  digestOf,
+  formatSize,
+  isDigest,
+  parseJson,
+  parseSidecar,
+  readQcow2Header,
+  type Sidecar,
+  VirtainersError,
+  writeAtomically,
+} from '@virtainers/core';
+import { z } from 'zod';
+import { workingIn } from '../cache-lock.ts';
+import type { BuildContext } from '../context.ts';
+import { hostQemuTool } from '../disk/qemu-tool.ts';
+import { segmentsSize, writeSegments } from '../oci/segments.ts';
+import { tarSegments } from '../oci/tar.ts';
+import { indexTar, readExactly, type TarMember } from '../oci/tar-index.ts';
+import { flattenChain, packOverlay } from './overlay-file.ts';
+
+const FORMAT_VERSION = 1;
+const NAMES = {
+  contents: 'export.json',
+  sidecar: 'local_image.json',
+  variables: 'local_variables.fd',
+  overlay: 'local_image.qcow2',
+} as const;
+
+const contentsSchema = z.looseObject({
+  formatVersion: z.literal(FORMAT_VERSION),
+  overlay: z.custom<Digest>(isDigest),
+  sidecar: z.custom<Digest>(isDigest),
+  /** Of the firmware's variables; undefined where there are none. */
+  variables: z.custom<Digest>(isDigest).optional(),
+});
+
+/**
+ * Writes a data folder as one file: a tar with the overlay, packed, its sidecar, the firmware's variables, and the
+ * digests of all. Whole or not at
+ * all. Gives back its size in bytes.
+ */
+export async function writeDataFile(
+  ctx: BuildContext,
+  { overlay, variables }: DataPaths,
+  sidecar: Sidecar,
+  file: string,
+): Promise<number> {
+  return workingIn(ctx, 'export', async (folder) => {
+    const qemu = await hostQemuTool(ctx.exec, ctx.spawn);
+    const below = sidecar.chain.at(-1);
+    ctx.onEvent({ type: 'start', step: 'disk', title: `packing ${overlay}` });
+    const options = { signal: ctx.signal };
+    const disk = below
+      ? await packOverlay(qemu, overlay, below, folder, options)
+      : await flattenChain(qemu, [overlay], folder, options);
+    ctx.onEvent({ type: 'end', step: 'disk', note: formatSize(disk.size), cached: false });
+    const text = Buffer.from(`${JSON.stringify(sidecar, undefined, 2)}\n`);
+    const firmware = await readFile(variables).catch(absent);
+    const contents = {
+      ...{ formatVersion: FORMAT_VERSION, overlay: disk.sha256, sidecar: digestBytes(text) },
+      ...(firmware && { variables: digestBytes(firmware) }),
+    };
+    const segments = await tarSegments(
+      [
+        { path: NAMES.contents, mode: 0o600, content: [Buffer.from(JSON.stringify(contents))] },
+        { path: NAMES.sidecar, mode: 0o600, content: [text] },
+        ...(firmware ? [{ path: NAMES.variables, mode: 0o600, content: [firmware] }] : []),
+        { path: NAMES.overlay, mode: 0o600, content: [{ path: disk.path, size: disk.size, digest: disk.sha256 }] },
+      ],
+      ctx.sourceDateEpoch,
+    );
+    // It holds what the guest wrote, and the password that a start may have made.
+    await writeAtomically(resolve(file), async (handle) => void (await writeSegments(handle, 0, segments)), 0o600);
+    return segmentsSize(segments);
+  });
+}
+
+/**
+ * Puts what writeDataFile wrote into a folder that has no disk yet: the overlay under its temporary name, every byte checked.
+ * Gives back the sidecar, which whoever calls writes before the overlay gets its name. ARCHIVE_INVALID, DIGEST_MISMATCH.
+ */
+export async function readDataFile(file: string, paths: DataPaths): Promise<Sidecar> {
+  const members = await indexTar(file);
+  const member = (name: string): TarMember => {
+    const found = members.get(name);
+    if (found) return found;
+    throw new VirtainersError('ARCHIVE_INVALID', `reading ${file}: ${name} is not in it`, {
+      hint: 'give a file that `virtainers export` wrote',
+    });
+  };
+  const contents = parseContents(await readText(file, member(NAMES.contents)), file);
+  const text = await readText(file, member(NAMES.sidecar));
+  requireDigest(file, NAMES.sidecar, contents.sidecar, digestBytes(text));
+  const sidecar = parseSidecar(text, `${file}, ${NAMES.sidecar}`);
+  requireDigest(file, NAMES.overlay, contents.overlay, await unpack(file, member(NAMES.overlay), paths.temp));
+  const header = await readQcow2Header(paths.temp);
+  if (!header) throw new VirtainersError('DISK_REFUSED', `reading ${file}: its disk is not a qcow2 of a known version`);
+  checkOverlayHeader(header, sidecar.chain.at(-1)?.path, `${file}, ${NAMES.overlay}`);
+  if (contents.variables) {
+    const written = await unpack(file, member(NAMES.variables), paths.variables);
+    requireDigest(file, NAMES.variables, contents.variables, written);
+  }
+  return sidecar;
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+function parseContents(text: string, file: string) {
+  const json = parseJson(text);
+  checkFormatVersion(json, FORMAT_VERSION, file, 'ARCHIVE_INVALID');
+  const parsed = contentsSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new VirtainersError('ARCHIVE_INVALID', `reading ${file}, ${NAMES.contents}:\n${z.prettifyError(parsed.error)}`);
+}
+
+async function readText(file: string, { offset, size }: TarMember): Promise<string> {
+  if (size > 1 << 20)
+    throw new VirtainersError('ARCHIVE_INVALID', `reading ${file}: a document in it has ${size} bytes`);
+  const handle = await open(file, 'r');
+  try {
+    return (await readExactly(handle, offset, size)).toString('utf8');
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Digest of what was written. */
+async function unpack(file: string, { offset, size }: TarMember, to: string): Promise<Digest> {
+  const hash = createHash('sha256');
+  const handle = await open(to, 'w', 0o600);
+  try {
+    const pieces = createReadStream(file, { start: offset, end: offset + size - 1, highWaterMark: 1 << 20 });
+    for await (const piece of pieces) {
+      hash.update(piece as Buffer);
+      await handle.writeFile(piece as Buffer);
+    }
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return digestOf(hash);
+}
+
+function requireDigest(file: string, name: string, wanted: Digest, found: Digest): void {
+  if (wanted === found) return;
+  throw new VirtainersError('DIGEST_MISMATCH', `reading ${name} out of ${file}: expected ${wanted}, got ${found}`, {
+    hint: 'the file was damaged on its way: copy it again',
+  });
+}

@@ -1,0 +1,76 @@
+import { stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ChainLink, chainName, type Digest, digestFile, readQcow2Header, VirtainersError } from '@virtainers/core';
+import { type ConvertOptions, convertWith } from '../disk/convert.ts';
+import type { QemuTool } from '../disk/qemu-tool.ts';
+
+/** One disk file, made here. */
+export interface PackedDisk {
+  readonly path: string;
+  readonly sha256: Digest;
+  readonly size: number;
+  readonly virtualSize: number;
+}
+
+/**
+ * Writes what `overlay` alone holds into `folder`: compressed, without zeros, in the guest's order, so that the same overlay
+ * gives the same bytes. What it lies on is neither read nor needed: a hole of the same size stands in its place. The header
+ * names `below.path`. The overlay's own header must have been checked.
+ */
+export async function packOverlay(
+  qemu: QemuTool,
+  overlay: string,
+  below: Pick<ChainLink, 'path' | 'virtualSize'>,
+  folder: string,
+  options: ConvertOptions = {},
+): Promise<PackedDisk> {
+  const [hole, path] = [join(folder, 'hole.raw'), join(folder, 'overlay.qcow2')];
+  await writeFile(hole, '');
+  await truncate(hole, below.virtualSize);
+  const from = chainName({ path: overlay, format: 'qcow2' }, [{ path: hole, format: 'raw' }]);
+  await convertWith(qemu, ['-B', hole, '-F', 'raw'], from, path, options);
+  await nameBacking(qemu, path, below.path);
+  return describePacked(path);
+}
+
+/** Writes the whole of a chain, `top` first, as one disk that stands alone. */
+export async function flattenChain(
+  qemu: QemuTool,
+  [top, ...below]: readonly string[],
+  folder: string,
+  options: ConvertOptions = {},
+): Promise<PackedDisk> {
+  const path = join(folder, 'disk.qcow2');
+  const file = (each: string) => ({ path: each, format: 'qcow2' as const });
+  await convertWith(qemu, [], chainName(file(top ?? ''), below.map(file)), path, options);
+  return describePacked(path);
+}
+
+/** Folds `overlays`, bottom first, into `base`, in place; both are changed. What was replaced in it stays behind as dead bytes. */
+export async function commitChain(
+  qemu: QemuTool,
+  base: string,
+  overlays: readonly string[],
+  signal?: AbortSignal,
+): Promise<PackedDisk> {
+  const file = (path: string) => ({ path, format: 'qcow2' as const });
+  for (const overlay of overlays) {
+    const args = ['commit', '-q', '-d', chainName(file(overlay), [file(base)])];
+    const { exitCode, stderr } = await qemu.run(args, { memory: 4 * 1024 ** 3 }, signal);
+    if (exitCode !== 0)
+      throw new VirtainersError('COMMAND_FAILED', `folding ${overlay} into its base: ${stderr.trim()}`);
+  }
+  return describePacked(base);
+}
+
+/** Only the header is changed; nothing is opened by the name. */
+async function nameBacking(qemu: QemuTool, path: string, backing: string): Promise<void> {
+  const args = ['rebase', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', backing, path];
+  const { exitCode, stderr } = await qemu.run(args, { memory: 1024 ** 3, cpuSeconds: 60, timeoutMs: 120_000 });
+  if (exitCode !== 0) throw new VirtainersError('COMMAND_FAILED', `naming the base of ${path}: ${stderr.trim()}`);
+}
+
+async function describePacked(path: string): Promise<PackedDisk> {
+  const [sha256, { size }, header] = await Promise.all([digestFile(path), stat(path), readQcow2Header(path)]);
+  return { path, sha256, size, virtualSize: Number(header?.virtualSize ?? 0) };
+}

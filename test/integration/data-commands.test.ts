@@ -1,0 +1,156 @@
+import { copyFile, link, readdir, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ChainLink, dataPaths, IN_IMAGE, parseSidecar, writeSidecar } from '@virtainers/core';
+import { beforeAll, expect, test } from 'vitest';
+import { bake } from '../../packages/builder/src/bake.ts';
+import type { BuildContext } from '../../packages/builder/src/context.ts';
+import { takeDisks } from '../../packages/builder/src/publish/image-disks.ts';
+import { openOrigin } from '../../packages/builder/src/publish/open-origin.ts';
+import { exportData, importData } from '../../packages/host/src/data/export.ts';
+import { rebaseData } from '../../packages/host/src/data/rebase.ts';
+import { publishDisk } from '../../packages/host/src/publish/publish.ts';
+import { exec, requireTool } from '../helpers/process.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
+import { makeContext, makeRawDisk, publishRoot } from './oci-samples.ts';
+import { hostContext, makeData, shown, write } from './publish-samples.ts';
+
+let folder: string;
+let ctx: BuildContext;
+/** Two bakes of different disks: archive, the disk as a file here and as a link of chains. */
+let one: Base;
+let two: Base;
+let count = 0;
+const at = (name: string) => join(folder, name);
+
+interface Base {
+  readonly archive: string;
+  readonly file: string;
+  readonly chain: ChainLink[];
+}
+
+beforeAll(async () => {
+  await requireTool('qemu-img', 'qemu-io', 'skopeo', 'flock', 'prlimit');
+  folder = await tempFolder('data-commands');
+  ctx = await makeContext(folder);
+  await makeRawDisk(at('one.raw'));
+  await copyFile(at('one.raw'), at('two.raw'));
+  await exec('qemu-io', ['-f', 'raw', '-c', 'write -P 0x77 2M 256k', '-c', 'write -P 0x78 6M 64k', at('two.raw')]);
+  const runtime = await publishRoot(folder);
+  [one, two] = [await makeBase('one', runtime), await makeBase('two', runtime)];
+});
+
+async function makeBase(name: string, runtime: string): Promise<Base> {
+  const archive = at(`${name}.tar`);
+  await bake(ctx, { source: at(`${name}.raw`), definitions: [], runtime, output: archive });
+  const { chain, files } = await takeDisks(ctx, await openOrigin(ctx, archive), at(`${name}-disks`));
+  return { archive, file: files[0] ?? '', chain: [...chain] };
+}
+
+/** A data folder on `one`, and what its guest sees, as a file that stays. */
+async function sample(): Promise<{ data: string; before: string }> {
+  count += 1;
+  const data = await makeData(at(`data-${count}`), one.chain, one.archive);
+  await write(data, [one.file], 'write -P 0x55 4M 64k', 'write -P 0 2M 128k', 'write -z 1M 64k');
+  const before = at(`before-${count}.raw`);
+  await exec('qemu-img', ['convert', '-O', 'raw', shown(data, [one.file]), before]);
+  return { data, before };
+}
+
+async function expectShows(data: string, base: Base, before: string): Promise<void> {
+  const { stdout } = await exec('qemu-img', ['compare', shown(data, [base.file]), `json:${rawName(before)}`]);
+  expect(stdout).toContain('identical');
+}
+
+function rawName(filename: string): string {
+  return JSON.stringify({ driver: 'raw', file: { driver: 'file', filename } });
+}
+
+async function sidecarOf(data: string) {
+  return parseSidecar(await readFile(dataPaths(data).sidecar, 'utf8'), 'x');
+}
+
+const rebase = (data: string, onto: string) => rebaseData(hostContext(ctx), ctx, { folder: data, onto });
+
+test('a data folder travels as one file, and the guest sees the same', async () => {
+  const { data, before } = await sample();
+  await writeFile(dataPaths(data).variables, 'boot order');
+  const size = await exportData(hostContext(ctx), ctx, { source: data, file: at('box.virtainer') });
+  expect((await stat(at('box.virtainer'))).mode & 0o777).toBe(0o600);
+  expect(size).toBeLessThan(512 * 1024);
+  await importData(hostContext(ctx), at('box.virtainer'), at('imported'));
+  expect(await sidecarOf(at('imported'))).toEqual(await sidecarOf(data));
+  await expectShows(at('imported'), one, before);
+  const names = [...Object.values(NAMES), 'local_variables.fd'].sort();
+  expect((await readdir(at('imported'))).sort()).toEqual(names);
+  expect(await readFile(dataPaths(at('imported')).variables, 'utf8')).toBe('boot order');
+  const again = importData(hostContext(ctx), at('box.virtainer'), at('imported'));
+  await expect(again).rejects.toMatchObject({ code: 'OUTPUT_UNWRITABLE', exitCode: 73 });
+});
+
+const NAMES = { overlay: 'local_image.qcow2', sidecar: 'local_image.json', lock: 'local_image.lock' };
+
+test('a file that was damaged or cut short gives no data folder', async () => {
+  const { data } = await sample();
+  const file = at('damaged.virtainer');
+  const size = await exportData(hostContext(ctx), ctx, { source: data, file });
+  await exec('qemu-io', ['-f', 'raw', '-c', `write -P 0x99 ${Math.floor(size / 1024) * 512} 512`, file]);
+  await expect(importData(hostContext(ctx), file, at('no'))).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
+  await truncate(file, size - 100_000);
+  await expect(importData(hostContext(ctx), file, at('no'))).rejects.toMatchObject({ code: 'ARCHIVE_INVALID' });
+  await expect(importData(hostContext(ctx), one.archive, at('no'))).rejects.toThrow(/export\.json is not in it/);
+  expect(await readdir(at('no'))).toEqual([NAMES.lock]);
+});
+
+test('a rebase keeps what the guest sees, on another disk; a flattened image of it shows it too', async () => {
+  const { data, before } = await sample();
+  const chain = await rebase(data, two.archive);
+  expect(chain).toEqual(two.chain);
+  expect(await sidecarOf(data)).toMatchObject({ chain: two.chain, reference: two.archive });
+  await expectShows(data, two, before);
+  expect((await readdir(data)).sort()).toEqual(Object.values(NAMES).sort());
+  await publishDisk(hostContext(ctx), ctx, {
+    source: data,
+    reference: 'me/flat:1',
+    fold: 'flatten',
+    output: at('flat.tar'),
+  });
+  const { files } = await takeDisks(ctx, await openOrigin(ctx, at('flat.tar')), at('flat-disks'));
+  const flat = JSON.stringify({ driver: 'qcow2', file: { driver: 'file', filename: files[0] } });
+  expect((await exec('qemu-img', ['compare', `json:${flat}`, `json:${rawName(before)}`])).stdout).toContain(
+    'identical',
+  );
+});
+
+test('a rebase that cannot be done leaves everything as it was', async () => {
+  const { data, before } = await sample();
+  const sidecar = await sidecarOf(data);
+  await expect(rebase(data, at('nothing.tar'))).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
+  const stranger = { ...sidecar, chain: two.chain, reference: one.archive };
+  await writeSidecar(dataPaths(data).sidecar, stranger);
+  const elsewhere = { ...ctx, cacheDir: at('empty-cache') };
+  const failure = await rebaseData(hostContext(ctx), elsewhere, { folder: data, onto: two.archive }).catch(
+    (error) => error,
+  );
+  expect(failure).toMatchObject({ code: 'BASE_MISMATCH' });
+  for (const base of [one, two]) expect(failure.message).toContain(base.chain[0]?.sha256);
+  await writeSidecar(dataPaths(data).sidecar, sidecar);
+  await expectShows(data, one, before);
+  expect((await readdir(data)).sort()).toEqual(Object.values(NAMES).sort());
+});
+
+test('a rebase that was killed between its two files is refused by everything but the next rebase', async () => {
+  const { data, before } = await sample();
+  const { overlay, sidecar } = dataPaths(data);
+  const old = await sidecarOf(data);
+  const other = await makeData(at('other'), two.chain);
+  await link(overlay, `${overlay}.before-rebase`);
+  const path = '(a rebase was interrupted: run `virtainers rebase` again)';
+  const between = { ...old, chain: two.chain.map((each) => ({ ...each, path })), before: old };
+  await writeSidecar(sidecar, between);
+  await rename(dataPaths(other).overlay, overlay);
+  const exported = exportData(hostContext(ctx), ctx, { source: data, file: at('no.virtainer') });
+  await expect(exported).rejects.toThrow(/a rebase was interrupted/);
+  await rebase(data, two.archive);
+  await expectShows(data, two, before);
+  expect((await sidecarOf(data)).chain[0]?.path).toBe(IN_IMAGE.disk);
+});
