@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FileLock, type FileLockOptions, takeFileLock } from '@virtainers/core';
+import { type FileLock, type FileLockOptions, takeFileLock, toolMissing } from '@virtainers/core';
 import type { BuildContext } from './context.ts';
 import { withCacheFolder } from './work-folder.ts';
 
@@ -8,7 +8,10 @@ type Holder = Pick<BuildContext, 'cacheDir' | 'spawn' | 'log' | 'signal'>;
 
 /** Where the locks lie: empty files, which stay. Whoever has IN_USE to himself may remove the others. */
 export const LOCK_FOLDER = 'busy';
-const IN_USE = 'in-use';
+export const IN_USE = 'in-use';
+
+/** Without a required lock nothing is done. */
+type Demand = FileLockOptions & { readonly required?: boolean };
 
 /** While bakes `use` the cache, nothing of it is removed. */
 export function usingCache<T>(ctx: Holder, use: () => Promise<T>): Promise<T> {
@@ -20,6 +23,11 @@ export function workingIn<T>(ctx: Holder, label: string, use: (folder: string) =
   return usingCache(ctx, () => withCacheFolder(ctx, 'tmp', label, use));
 }
 
+/** The cache to oneself, once no bake uses it. TOOL_MISSING where nobody can tell. */
+export function owningCache<T>(ctx: Holder, use: () => Promise<T>): Promise<T> {
+  return holding(ctx, IN_USE, { required: true }, 'a bake uses the cache', use);
+}
+
 /**
  * One at a time for each `key`, of all processes with this cache: the others wait, saying that another bake `does` it, and find
  * it done. Where there are no locks all do it, which costs time and nothing else.
@@ -28,13 +36,7 @@ export function oneAtATime<T>(ctx: Holder, key: string, does: string, use: () =>
   return holding(ctx, key, {}, `another bake ${does}`, use);
 }
 
-async function holding<T>(
-  ctx: Holder,
-  name: string,
-  options: FileLockOptions,
-  why: string,
-  use: () => Promise<T>,
-): Promise<T> {
+async function holding<T>(ctx: Holder, name: string, options: Demand, why: string, use: () => Promise<T>): Promise<T> {
   const lock = await take(ctx, name, options, why);
   try {
     return await use();
@@ -43,7 +45,7 @@ async function holding<T>(
   }
 }
 
-async function take(ctx: Holder, name: string, options: FileLockOptions, why: string): Promise<FileLock | undefined> {
+async function take(ctx: Holder, name: string, options: Demand, why: string): Promise<FileLock | undefined> {
   const folder = join(ctx.cacheDir, LOCK_FOLDER);
   const path = join(folder, name);
   const { signal } = ctx;
@@ -54,6 +56,7 @@ async function take(ctx: Holder, name: string, options: FileLockOptions, why: st
     lock = await takeFileLock(ctx.spawn, path, { ...options, signal, wait: true });
   }
   if (!('reason' in lock)) return lock;
+  if (options.required) throw toolMissing('flock');
   ctx.log.debug(`no lock on ${path}: ${lock.message}`);
   return undefined;
 }

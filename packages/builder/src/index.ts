@@ -1,5 +1,7 @@
 export type { BakeAllOptions, BakeOptions, BakeOutcome, BakeResult, ImageOptions } from './bake/options.ts';
 export { bake, bakeAll } from './bake.ts';
+export { type CacheEntry, listCache } from './cache/list.ts';
+export { pruneCache } from './cache/prune.ts';
 export { cacheFolder } from './cache-folder.ts';
 export type { CatalogueRow } from './catalogue.ts';
 export { listCatalogue } from './catalogue.ts';

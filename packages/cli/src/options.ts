@@ -25,6 +25,16 @@ export function size(unit: 'B' | 'M' | 'G') {
   });
 }
 
+const HOURS: Readonly<Record<string, number>> = { h: 1, d: 24, w: 7 * 24 };
+
+/** A time span in milliseconds. */
+export const age = z.string().transform((text, context) => {
+  const [, count, unit = ''] = /^(\d{1,5})([hdw])$/.exec(text) ?? [];
+  if (count !== undefined) return Number(count) * (HOURS[unit] ?? 0) * 3_600_000;
+  context.addIssue({ code: 'custom', message: `${JSON.stringify(text)} is not a time such as 12h, 30d or 8w` });
+  return z.NEVER;
+});
+
 export const flag = z.boolean().default(false);
 
 /** `KEY=VALUE` words as a record; of one key the last word counts, as for Docker. */

@@ -68,7 +68,9 @@ export async function prepareForeignDisk(
     own: origin.own,
   });
   ctx.onEvent({ type: 'start', step: 'disk', title: `disk of ${options.name}` });
-  const made = await cachedFolder(ctx, 'disks', key, (folder) => makeDisk(ctx, origin, qemu, options, folder));
+  const made = await cachedFolder(ctx, 'disks', key, options.name, (folder) =>
+    makeDisk(ctx, origin, qemu, options, folder),
+  );
   const result = resultSchema.parse(made.result);
   checkVirtualSize(options.name, result.virtualSize, options.maxVirtualSize);
   await origin.discard();

@@ -20,7 +20,7 @@ export async function growPackageDisk(
 ): Promise<PackageDisk> {
   const key = cacheKey({ recipe: RECIPE, disk: disk.sha256, qemu: qemu.identity, size });
   ctx.onEvent({ type: 'start', step: 'size', title: 'a larger disk' });
-  const { folder, result, cached } = await cachedFolder(ctx, 'disks', key, async (temp) => {
+  const { folder, result, cached } = await cachedFolder(ctx, 'disks', key, 'a larger disk', async (temp) => {
     const path = join(temp, 'disk.qcow2');
     await copyFile(disk.path, path, constants.COPYFILE_FICLONE);
     await growDisk(qemu, path, disk.virtualSize, size);

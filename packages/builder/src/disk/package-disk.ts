@@ -65,7 +65,9 @@ export async function makePackageDisk(
   const parts = { definition, arch, lock, tools, uefiTools };
   const key = diskKey(parts, ctx.sourceDateEpoch);
   ctx.onEvent({ type: 'start', step: 'disk', title: definition.title });
-  const { folder, result, cached } = await cachedFolder(ctx, 'disks', key, (temp) => makeDisk(ctx, parts, temp));
+  const { folder, result, cached } = await cachedFolder(ctx, 'disks', key, definition.title, (temp) =>
+    makeDisk(ctx, parts, temp),
+  );
   ctx.onEvent({ type: 'end', step: 'disk', note: `${Math.round(result.size / 1e6)} MB`, cached });
   return { ...result, path: join(folder, 'disk.qcow2'), contents: packageSet(selection, lock) };
 }

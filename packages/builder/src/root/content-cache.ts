@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Digest, digestBytes } from '@virtainers/core';
 import { oneAtATime } from '../cache-lock.ts';
@@ -10,6 +10,9 @@ export function cacheKey(inputs: object): Digest {
   return digestBytes(JSON.stringify(inputs));
 }
 
+/** The file that says what a folder is of, for people. */
+export const ABOUT = 'about';
+
 const MAKES: Readonly<Record<Workshop, string>> = {
   disks: 'makes the same disk',
   features: 'makes the same feature',
@@ -20,21 +23,26 @@ const MAKES: Readonly<Record<Workshop, string>> = {
 
 /**
  * The folder of `key`, made once, however many bakes ask for it: `make` fills an empty one and says what stands in
- * result.json; then it gets its name in one rename, so that a folder that is there is whole. Its second reader reads
+ * result.json, `about` what it is of, for people; then it gets its name in one rename, so that a folder that is there is whole. Its second reader reads
  * result.json and nothing else.
  */
 export async function cachedFolder<T extends object>(
   ctx: BuildContext,
   kind: Workshop,
   key: Digest,
+  about: string,
   make: (folder: string) => Promise<T>,
 ): Promise<{ folder: string; result: T; cached: boolean }> {
   const folder = join(ctx.cacheDir, kind, key.slice(7));
   const known = await readResult<T>(folder);
-  if (known) return { folder, result: known, cached: true };
+  if (known) {
+    // Its time is when it was last used, for prune; where that cannot be written nothing is pruned either.
+    await utimes(join(folder, 'result.json'), new Date(), new Date()).catch(() => undefined);
+    return { folder, result: known, cached: true };
+  }
   return oneAtATime(ctx, `${kind}-${key.slice(7)}`, MAKES[kind], async () => {
     const made = await readResult<T>(folder);
-    return made ? { folder, result: made, cached: true } : fillFolder(ctx, kind, folder, make);
+    return made ? { folder, result: made, cached: true } : fillFolder(ctx, kind, folder, about, make);
   });
 }
 
@@ -42,10 +50,12 @@ function fillFolder<T extends object>(
   ctx: BuildContext,
   kind: Workshop,
   folder: string,
+  about: string,
   make: (folder: string) => Promise<T>,
 ): Promise<{ folder: string; result: T; cached: boolean }> {
   return withCacheFolder(ctx, kind, basename(folder), async (temp) => {
     const result = await make(temp);
+    await writeFile(join(temp, ABOUT), about);
     await writeFile(join(temp, 'result.json'), JSON.stringify(result));
     await rename(temp, folder).catch(async (error: NodeJS.ErrnoException) => {
       // Another bake made the same folder meanwhile: its content is ours.

@@ -48,7 +48,7 @@ export async function makeFeatureLayer(
     epoch: ctx.sourceDateEpoch,
   });
   ctx.onEvent({ type: 'start', step, title: `feature ${name}` });
-  const { folder, result, cached } = await cachedFolder(ctx, 'features', key, async (temp) => {
+  const { folder, result, cached } = await cachedFolder(ctx, 'features', key, `feature ${name}`, async (temp) => {
     const debs = await fetchDebs(ctx, own, selection.mirror, selection.name);
     return makeLayer(ctx, tools, definition, debs, join(temp, LAYER_FILE));
   });

@@ -58,7 +58,7 @@ export async function makeRuntimeRoot(
     epoch: ctx.sourceDateEpoch,
   });
   ctx.onEvent({ type: 'start', step: 'root', title: 'runtime root' });
-  const { folder, result, cached } = await cachedFolder(ctx, 'roots', key, async (temp) => {
+  const { folder, result, cached } = await cachedFolder(ctx, 'roots', key, definition.title, async (temp) => {
     const debs = await fetchDebs(ctx, lock, selection.mirror, selection.name);
     return makeLayer(ctx, tools, definition, arch, debs, join(temp, LAYER_FILE));
   });

@@ -50,7 +50,7 @@ export async function ensureToolRoot(
   const lock = await lockedPackages(ctx, selection, options);
   const key = cacheKey({ recipe: RECIPE, lock: formatLock(lock) });
   ctx.onEvent({ type: 'start', step: 'tools', title: definition.title });
-  const { folder, cached } = await cachedFolder(ctx, 'tools', key, async (temp) => {
+  const { folder, cached } = await cachedFolder(ctx, 'tools', key, definition.title, async (temp) => {
     const debs = await fetchDebs(ctx, lock, selection.mirror, selection.name);
     const tar = join(temp, 'root.tar');
     const include = debs.map((deb) => deb.name);

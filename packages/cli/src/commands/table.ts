@@ -1,6 +1,7 @@
 import { attesting, customizing } from '../bake-options.ts';
 import type { CommandRow, GroupRow, OptionRow } from './rows.ts';
 import { cacheDir, container, ENGINES, engine, insecure, json } from './shared-rows.ts';
+import { CACHE_COMMANDS } from './table-cache.ts';
 import { DISK_COMMANDS } from './table-disks.ts';
 
 const sinks: readonly OptionRow[] = [
@@ -34,6 +35,7 @@ export const GLOBAL_OPTIONS: readonly OptionRow[] = [
 
 /** First words of commands that have two. */
 export const GROUPS: readonly GroupRow[] = [
+  { name: 'cache', summary: 'see and free what bakes keep (cache ls, prune, path)' },
   { name: 'network', summary: 'make networks for virtual machines (network create)' },
 ];
 
@@ -160,6 +162,7 @@ export const COMMANDS: readonly CommandRow[] = [
     ],
     load: () => import('./catalog.ts'),
   },
+  ...CACHE_COMMANDS,
   {
     name: 'inspect',
     summary: 'show what an archive or a published image holds',
