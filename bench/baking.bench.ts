@@ -2,8 +2,10 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, test } from 'vitest';
 import { type Engine, rootfulPodman } from '../test/helpers/engines.ts';
+import { peakMemory } from '../test/helpers/peak-memory.ts';
 import { exec, requireTool } from '../test/helpers/process.ts';
 import { tempFolder } from '../test/helpers/temp-folder.ts';
+import { startVendorServer } from '../test/helpers/vendor-server.ts';
 import { virtainers } from '../test/helpers/virtainer.ts';
 import { printFigures, printRatio, takeTurns, timed } from './figures.ts';
 
@@ -72,6 +74,27 @@ async function otherDisks(folder: string): Promise<string[]> {
   }
   return disks;
 }
+
+test('the memory of a bake, by the size of its disk', async () => {
+  await requireTool('qemu-img');
+  const folder = await tempFolder('memory');
+  const [disk, url] = [join(folder, 'disk.qcow2'), 'http://vendor.example/disk.qcow2'];
+  const root = join(folder, 'root.tar');
+  await virtainers('bake', 'generic', '--output', root);
+  const server = await startVendorServer({ files: { [url]: { path: disk } } });
+  console.log('\nmemory of a bake');
+  for (const size of ['128M', '2G']) {
+    await rm(disk, { force: true });
+    await exec('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', 'preallocation=metadata', disk, size]);
+    for (const source of [disk, url]) {
+      const more = ['--allow-unverified', '--runtime', root, '--cache-dir', join(folder, 'cache')];
+      const peak = await peakMemory(['bake', source, ...more, '--output', join(folder, 'image.tar')], server.env);
+      console.log(`${size} by ${source === url ? 'URL' : 'path'}: ${Math.round(peak / 1e6)} MB`);
+      await rm(join(folder, 'cache'), { recursive: true });
+    }
+  }
+  await server.end();
+});
 
 /** The layers of our archive as a build context, so that both sides pack the same bytes. */
 async function buildContext(archive: string, folder: string): Promise<string> {
