@@ -60,7 +60,7 @@ export async function customizeDisk(
   const { name } = room.machine;
   const step = showStep(ctx, `customizing ${name}`);
   try {
-    const made = await cachedFolder(ctx, 'disks', key, (folder) =>
+    const made = await cachedFolder(ctx, 'disks', key, `customized ${name}`, (folder) =>
       makeDisk(ctx, { disk, room, app, guest, scripts, folder, onStep: step.show }),
     );
     step.end(`${formatSize(made.result.size)}, ${formatSize(made.result.virtualSize)} to the guest`, made.cached);

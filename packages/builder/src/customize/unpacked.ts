@@ -14,7 +14,7 @@ const RECIPE = 1;
 /** The layers below the disk as one folder in the cache, with places for what an image has above them. Nobody writes to it. */
 export async function unpackRoot(ctx: BuildContext, layers: readonly Layer[]): Promise<string> {
   const key = cacheKey({ recipe: RECIPE, unpacked: layers.map(({ diffID }) => diffID) });
-  const { folder } = await cachedFolder(ctx, 'roots', key, async (temp) => {
+  const { folder } = await cachedFolder(ctx, 'roots', key, 'a runtime root, unpacked', async (temp) => {
     const path = join(temp, 'root');
     for (const layer of layers) await unpackLayer(ctx, layer, path);
     for (const name of [IN_IMAGE.app, IN_IMAGE.data]) await mkdir(join(path, name), { recursive: true });
