@@ -24,6 +24,7 @@ test.for([
   'docs/supply-chain.md',
   'docs/upgrading.md',
   'docs/architectures.md',
+  'docs/firmware.md',
   'docs/running.md',
   'docs/persistence.md',
   'docs/publishing.md',

@@ -14,6 +14,7 @@ export const FAST_READY = 'fast-guest: ready';
 
 const PACKAGES = [
   ...['busybox-static', 'grub-pc-bin', 'grub-common', 'libdevmapper1.02.1', 'libselinux1', 'qemu-guest-agent'],
+  ...['shim-signed', 'grub-efi-amd64-signed'],
   ...['libc6', 'libglib2.0-0', 'libpcre2-8-0', 'libnuma1', 'libudev1', 'liburing2', 'libcap2'],
 ];
 
@@ -46,7 +47,7 @@ export function fastAnswer(command: string, answer: string): string {
 }
 
 async function build(disk: string): Promise<void> {
-  await requireTool('apt-get', 'dpkg-deb', 'busybox', 'gzip', 'mke2fs', 'qemu-img');
+  await requireTool('apt-get', 'dpkg-deb', 'busybox', 'gzip', 'mke2fs', 'mformat', 'qemu-img');
   const scratch = await mkdtemp(join(tmpdir(), 'virtainers-test-fast-guest-'));
   try {
     const packages = join(scratch, 'packages');

@@ -2,7 +2,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type DomainContext, type DomainInterface, renderDomain } from '../../packages/runtime/src/domain/context.ts';
-import { armContext, domainContext, standingAlone } from '../../packages/runtime/src/testing/domain-context.ts';
+import {
+  armContext,
+  domainContext,
+  secureContext,
+  standingAlone,
+} from '../../packages/runtime/src/testing/domain-context.ts';
 import { repository } from '../helpers/folders.ts';
 import { exec, requireTool } from '../helpers/process.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
@@ -40,6 +45,8 @@ test.for<[string, Partial<DomainContext>]>([
   ['64-bit ARM with UEFI under KVM', { ...armContext, accelerator: 'kvm' }],
   ['a seed on a CD-ROM', { disks: [...domainContext.disks.slice(0, 1), seedOnCdrom] }],
   ['a config for Ignition', { fwCfg: { name: 'opt/com.coreos/config', path: '/run/virtainers/ignition.json' } }],
+  // The schema of Debian 12's libvirt does not know where a TPM's state may lie.
+  ['UEFI with secure boot', { ...secureContext, tpm: undefined }],
   ['text that needs escaping', { title: `<&>"'` }],
 ])('the domain passes the schema of libvirt itself: %s', async ([, change]) => {
   await requireTool('virt-xml-validate');

@@ -12,10 +12,11 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { digestFile, type Log, readQcow2Header } from '@virtainers/core';
+import { dataPaths, digestFile, type Log, readQcow2Header } from '@virtainers/core';
 import { beforeAll, expect, test } from 'vitest';
 import type { BaseDisk } from '../../packages/runtime/src/disk/base-disk.ts';
 import { findMountedImage } from '../../packages/runtime/src/disk/base-disk.ts';
+import { keepTpm, keepVariables } from '../../packages/runtime/src/disk/machine-state.ts';
 import { type OpenDiskOptions, openDisk } from '../../packages/runtime/src/disk/open-disk.ts';
 import { exec, requireTool, spawn } from '../helpers/process.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
@@ -266,6 +267,37 @@ test('links and foreign headers are refused unread', async () => {
   await rm(disk.overlay);
   await writeFile(disk.overlay, 'x');
   await expect(open(folder)).rejects.toThrow(/not a qcow2 disk/);
+});
+
+test("the machine's own state stays with its overlay, and goes when that is made anew", async () => {
+  const folder = await dataFolder();
+  const paths = dataPaths(folder);
+  const users = { asRoot: true, qemu: { uid: 107, gid: 107 } };
+  const template = join(bases, 'variables.fd');
+  await writeFile(template, 'as the firmware has them');
+  const first = await open(folder);
+  for (const secure of [false, true]) await keepVariables(exec, paths, secure, template, users);
+  await keepTpm(paths, users);
+  await writeFile(paths.variables, 'as the guest has them');
+  await writeFile(join(paths.tpm, 'tpm2-00.permall'), 'sealed');
+  await first.release();
+
+  await (await open(folder)).release();
+  await keepVariables(exec, paths, false, template, users);
+  expect(await readFile(paths.variables, 'utf8')).toBe('as the guest has them');
+  expect(await readdir(paths.tpm)).toEqual(['tpm2-00.permall']);
+  expect((await stat(paths.secureVariables)).mode & 0o777).toBe(0o660);
+  expect((await stat(paths.tpm)).mode & 0o777).toBe(0o770);
+
+  await rm(first.overlay);
+  await (await open(folder)).release();
+  expect((await readdir(folder)).filter((name) => !name.startsWith('local_image.'))).toEqual([]);
+});
+
+test('a link in the place of the state is refused', async () => {
+  const folder = await dataFolder();
+  await symlink('/etc', dataPaths(folder).tpm);
+  await expect(open(folder)).rejects.toThrow(/local_tpm: not a folder/);
 });
 
 test('an overlay deleted by its owner is made anew, with a new identity', async () => {

@@ -20,6 +20,7 @@ export const ERRORS = {
   ARCHIVE_INVALID: { exit: 65, title: 'The file is not an image archive' },
   TOOL_MISSING: { exit: 69, title: 'A program that this step needs is not installed' },
   CAPABILITY_MISSING: { exit: 69, title: 'The container does not allow what was asked for' },
+  FEATURE_MISSING: { exit: 69, title: 'The image was baked without a feature that was asked for' },
   ENGINE_UNAVAILABLE: { exit: 69, title: 'No container engine answers' },
   CONTAINER_UNKNOWN: { exit: 64, title: 'No container of that name' },
   CONTAINER_STOPPED: { exit: 69, title: 'The container is not running' },

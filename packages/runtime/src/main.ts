@@ -7,6 +7,7 @@ import { describeError, IN_IMAGE, makeExec, makeLog, makeSpawn, parseMachine } f
 import { parseArguments } from './config/arguments.ts';
 import { type Config, parseConfig } from './config/parse.ts';
 import { readContainerFacts } from './container/facts.ts';
+import { readFeatures } from './container/features.ts';
 import { chooseDriver, type Driver } from './daemon/driver.ts';
 import { makeVirsh, type Virsh } from './domain/virsh.ts';
 import type { Deps } from './lifecycle/deps.ts';
@@ -44,10 +45,11 @@ async function main(): Promise<number> {
     case 'check':
       break;
   }
-  const [machine, osinfo, facts] = await Promise.all([
+  const [machine, osinfo, facts, features] = await Promise.all([
     readFile(IN_IMAGE.machine, 'utf8').then((text) => parseMachine(text, IN_IMAGE.machine)),
     readOsinfo(),
     readContainerFacts(uid, gid),
+    readFeatures(),
   ]);
   const config: Config = parseConfig({
     env: process.env,
@@ -69,6 +71,7 @@ async function main(): Promise<number> {
     config,
     machine,
     facts,
+    features,
     driver,
     hostname: hostname(),
     templates: join(dirname(fileURLToPath(import.meta.url)), 'templates'),

@@ -6,8 +6,13 @@ import { FIXTURES } from './initramfs.ts';
 const MiB = 1024 * 1024;
 const SIZE = 512 * MiB;
 const START = MiB;
+const ESP_SIZE = 16 * MiB;
+const ESP_START = SIZE - ESP_SIZE;
 
-/** A qcow2 with an MBR, GRUB in the gap behind it and one ext4 partition that holds the kernel and takes the guest's data. */
+/**
+ * A qcow2 with an MBR, GRUB in the gap behind it and one ext4 partition that holds the kernel and takes the guest's data.
+ * A second partition is UEFI's, with Debian's signed boot loaders, so that both firmwares start it.
+ */
 export async function writeDisk(packages: string, initramfs: string, target: string, scratch: string): Promise<void> {
   const raw = join(scratch, 'disk.raw');
   await writeFile(raw, '');
@@ -17,9 +22,10 @@ export async function writeDisk(packages: string, initramfs: string, target: str
   const features = '^metadata_csum_seed,^orphan_file';
   await exec('mke2fs', [
     ...['-q', '-t', 'ext4', '-O', features, '-L', 'fast', '-d', files, '-E', `offset=${START}`],
-    ...[raw, `${(SIZE - START) / 1024}k`],
+    ...[raw, `${(ESP_START - START) / 1024}k`],
   ]);
   await installGrub(packages, raw, scratch);
+  await installSigned(packages, raw, scratch);
   await exec('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, `${target}.tmp`]);
   await rename(`${target}.tmp`, target);
 }
@@ -59,17 +65,42 @@ async function installGrub(packages: string, raw: string, scratch: string): Prom
   }
 }
 
+/** shim (signed by Microsoft) starts GRUB (signed by Debian), which starts the kernel (likewise): UEFI with secure boot lets them. */
+async function installSigned(packages: string, raw: string, scratch: string): Promise<void> {
+  const esp = join(scratch, 'esp.img');
+  await writeFile(esp, '');
+  await truncate(esp, ESP_SIZE);
+  await exec('mformat', ['-i', esp, '-T', String(ESP_SIZE / 512), '-h', '1', '-s', '1', '::']);
+  for (const folder of ['EFI', 'EFI/BOOT', 'EFI/debian']) await exec('mmd', ['-i', esp, `::${folder}`]);
+  const files = {
+    'EFI/BOOT/BOOTX64.EFI': join(packages, 'usr/lib/shim/shimx64.efi.signed'),
+    'EFI/BOOT/grubx64.efi': join(packages, 'usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed'),
+    'EFI/debian/grub.cfg': join(FIXTURES, 'grub-efi.cfg'),
+  };
+  for (const [name, from] of Object.entries(files)) await exec('mcopy', ['-i', esp, from, `::${name}`]);
+  const disk = await open(raw, 'r+');
+  try {
+    const image = await readFile(esp);
+    await disk.write(image, 0, image.length, ESP_START);
+  } finally {
+    await disk.close();
+  }
+}
+
 function libraryPath(packages: string): string {
   return ['lib', 'usr/lib'].map((folder) => join(packages, folder, 'x86_64-linux-gnu')).join(':');
 }
 
-/** GRUB's first sector with one active Linux partition (type 0x83) in its table, from 1 MiB to the end. */
+/** GRUB's first sector with an active Linux partition (type 0x83) in its table, and behind it UEFI's own (type 0xef). */
 function masterBootRecord(bootImage: Buffer): Buffer {
   const sector = Buffer.alloc(512);
   bootImage.copy(sector, 0, 0, 440);
   sector.set([0x80, 0xfe, 0xff, 0xff, 0x83, 0xfe, 0xff, 0xff], 446);
   sector.writeUInt32LE(START / 512, 454);
-  sector.writeUInt32LE((SIZE - START) / 512, 458);
+  sector.writeUInt32LE((ESP_START - START) / 512, 458);
+  sector.set([0x00, 0xfe, 0xff, 0xff, 0xef, 0xfe, 0xff, 0xff], 462);
+  sector.writeUInt32LE(ESP_START / 512, 470);
+  sector.writeUInt32LE(ESP_SIZE / 512, 474);
   sector.writeUInt16BE(0x55aa, 510);
   return sector;
 }

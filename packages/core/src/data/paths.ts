@@ -8,8 +8,11 @@ export interface DataPaths {
   readonly temp: string;
   readonly sidecar: string;
   readonly lock: string;
-  /** UEFI's, where the guest starts with it. */
+  /** UEFI's, where the guest starts with it; those of secure boot are others, for they hold keys. */
   readonly variables: string;
+  readonly secureVariables: string;
+  /** A folder: the TPM's state. */
+  readonly tpm: string;
 }
 
 export function dataPaths(folder: string): DataPaths {
@@ -21,5 +24,7 @@ export function dataPaths(folder: string): DataPaths {
     sidecar: join(folder, 'local_image.json'),
     lock: join(folder, 'local_image.lock'),
     variables: join(folder, 'local_variables.fd'),
+    secureVariables: join(folder, 'local_secure_variables.fd'),
+    tpm: join(folder, 'local_tpm'),
   };
 }

@@ -58,6 +58,7 @@ test('without any setting', () => {
         ],
       },
     },
+    firmware: { kind: 'bios', secureBoot: false, tpm: false },
     accel: 'auto',
     stopAction: 'shutdown',
     stopTimeoutMs: 60_000,

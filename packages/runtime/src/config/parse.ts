@@ -1,6 +1,7 @@
 import { formatSize, type Machine, VirtainersError } from '@virtainers/core';
 import type { Port } from '../guest/port.ts';
 import { type Arguments, parseArguments } from './arguments.ts';
+import { type FirmwareSettings, readFirmware } from './firmware.ts';
 import { type NetworkSettings, readNetwork } from './network.ts';
 import { type OsinfoTable, type OsVariant, resolveOsVariant } from './os-variant.ts';
 import { Reader } from './reader.ts';
@@ -22,6 +23,7 @@ export interface Config {
   readonly cloudInitDisk: string | undefined;
   readonly password: string | undefined;
   readonly network: NetworkSettings;
+  readonly firmware: FirmwareSettings;
   readonly accel: 'auto' | 'kvm' | 'tcg';
   readonly stopAction: 'shutdown' | 'destroy';
   readonly stopTimeoutMs: number;
@@ -89,6 +91,7 @@ function read(reader: Reader, input: ConfigInput, words: Arguments): Config {
     ),
     password: readPassword(reader, input),
     network: readNetwork(reader, ports),
+    firmware: readFirmware(reader, machine),
     accel: reader.oneOf('ACCEL', ['auto', 'kvm', 'tcg'], 'auto'),
     stopAction: readStopAction(reader),
     stopTimeoutMs: reader.read('STOP_TIMEOUT', value.parseDurationMs, 60_000),

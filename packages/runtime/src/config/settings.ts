@@ -98,6 +98,24 @@ const TABLE = [
     allowed: 'auto, kvm or tcg',
   },
   {
+    name: 'FIRMWARE',
+    default: "auto, the image's",
+    meaning: 'What starts the guest. uefi needs the feature of that name in the image.',
+    allowed: 'auto, bios or uefi; only uefi for guests of arm64',
+  },
+  {
+    name: 'SECURE_BOOT',
+    default: "the image's, no for most",
+    meaning: 'UEFI starts only what is signed by a key of its variables: at first those of Microsoft. yes means uefi.',
+    allowed: 'yes or no (y, n, true, false, on, off, 1, 0)',
+  },
+  {
+    name: 'TPM',
+    default: 'no',
+    meaning: 'A TPM 2.0 for the guest, its state kept beside the overlay. Needs the feature uefi in the image.',
+    allowed: 'yes or no (y, n, true, false, on, off, 1, 0)',
+  },
+  {
     name: 'STOP_ACTION',
     default: 'shutdown',
     meaning: 'What a stop of the container does to the guest: power it off in order, or at once.',

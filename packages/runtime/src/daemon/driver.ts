@@ -77,6 +77,8 @@ export function daemonConfig(driver: Driver): Record<string, string> {
     'qemu.conf': [
       `user = "+${driver.uid}"`,
       `group = "+${driver.gid}"`,
+      // The TPM's emulator keeps its state beside the overlay, as QEMU does; nobody but root can become another user for it.
+      ...(driver.kind === 'system' ? [`swtpm_user = "+${driver.uid}"`, `swtpm_group = "+${driver.gid}"`] : []),
       // libvirt would chown the base disk, and so copy it into the container's own layer.
       'dynamic_ownership = 0',
       'remember_owner = 0',

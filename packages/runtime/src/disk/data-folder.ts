@@ -10,25 +10,27 @@ export interface Users {
 }
 
 /** Makes the folder if it is missing; throws DATA_UNWRITABLE unless this process can write there. */
-export async function prepareFolder({ folder, ...files }: DataPaths): Promise<void> {
+export async function prepareFolder({ folder, tpm, ...files }: DataPaths): Promise<void> {
   try {
     await makeFolders(folder);
     await access(folder, constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw await unwritable(folder, cause as Error);
   }
-  for (const path of Object.values(files)) await refuseOddFile(path);
+  for (const path of Object.values(files)) await refuseOdd(path, 'file');
+  await refuseOdd(tpm, 'folder');
 }
 
 /** What someone else put there must not lead us, being root, to another place. */
-async function refuseOddFile(path: string): Promise<void> {
+async function refuseOdd(path: string, kind: 'file' | 'folder'): Promise<void> {
   const facts = await lstat(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
   });
-  if (facts === undefined || facts.isFile()) return;
-  throw new VirtainersError('DISK_REFUSED', `opening ${path}: not a regular file`, {
-    hint: 'the data folder holds files, no links or folders of these names; move it away',
+  if (facts === undefined || (kind === 'file' ? facts.isFile() : facts.isDirectory())) return;
+  const wanted = kind === 'file' ? 'regular file' : 'folder';
+  throw new VirtainersError('DISK_REFUSED', `opening ${path}: not a ${wanted}`, {
+    hint: 'nothing else may have that name in the data folder; move it away',
   });
 }
 
@@ -62,16 +64,18 @@ export async function removeLeftovers({ folder, temp }: DataPaths): Promise<void
 }
 
 /**
- * Gives a file to whoever owns the folder, so that a person can delete on the host what is theirs, and to QEMU's group.
+ * Gives a file, or a folder in it, to whoever owns the folder, so that a person can delete on the host what is theirs, and to QEMU's group.
  * Not root: to this user alone. Where the file system or a user namespace forbids it, requireWritable has the last word.
  */
 export async function own(path: string, folder: string, users: Users): Promise<void> {
+  const facts = await stat(path);
+  const through = facts.isDirectory() ? 0o110 : 0;
   if (users.asRoot) {
     const { uid } = await stat(folder);
     await orRefused(chown(path, uid, users.qemu.gid));
-    await orRefused(chmod(path, 0o660));
-  } else if ((await stat(path)).uid === process.geteuid?.()) {
-    await orRefused(chmod(path, 0o600));
+    await orRefused(chmod(path, 0o660 | through));
+  } else if (facts.uid === process.geteuid?.()) {
+    await orRefused(chmod(path, 0o600 | (through & 0o100)));
   }
 }
 

@@ -19,6 +19,7 @@ import {
 import type { BaseDisk } from './base-disk.ts';
 import { openToQemu, own, prepareFolder, removeLeftovers, requireWritable, type Users } from './data-folder.ts';
 import { readImageChain } from './image-chain.ts';
+import { removeState } from './machine-state.ts';
 import { isPersistent } from './mountinfo.ts';
 import { createOverlay, growOverlay, publishOverlay, readOverlay } from './overlay.ts';
 import { type OverlayPlan, planOverlay } from './overlay-plan.ts';
@@ -99,6 +100,7 @@ async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths
   await own(paths.lock, paths.folder, options);
   // The overlay's own words for the chain may be others than where it lies here and now.
   const backing = plan.chain.length === 0 ? [] : chain.map(({ path, format }) => ({ path, format })).reverse();
+  if (plan.action === 'create') await removeState(paths);
   const kept = await keepSidecar(plan, sidecar, paths, options);
   await carryOut(exec, plan, backing, paths, options);
   await requireWritable(exec, paths.overlay, options);

@@ -12,6 +12,8 @@ export interface DomainContext {
   readonly arch: string;
   readonly machine: string;
   readonly firmware?: DomainFirmware | undefined;
+  /** libvirt's name of the device, and the folder in which the emulator keeps its state. */
+  readonly tpm?: { readonly model: string; readonly state: string } | undefined;
   readonly accelerator: 'kvm' | 'tcg';
   readonly ramMiB: number;
   readonly cpus: number;
@@ -27,6 +29,7 @@ export interface DomainContext {
 export interface DomainFirmware {
   readonly code: string;
   readonly variables: string;
+  readonly secure: boolean;
 }
 
 export interface DomainDisk {
@@ -68,6 +71,9 @@ export function renderDomain(template: string, context: DomainContext): string {
     fwCfg: context.fwCfg ?? false,
     scsi: context.disks.some(({ cdrom }) => cdrom),
     disks: context.disks.map((disk) => ({ ...disk, cdrom: disk.cdrom ?? false, chain: renderChain(disk.backing) })),
+    bios: !context.firmware,
+    secure: context.firmware?.secure ?? false,
+    tpm: context.tpm ?? false,
     interfaces: context.interfaces.map((nic) => ({
       ...nic,
       tap: nic.kind === 'tap',

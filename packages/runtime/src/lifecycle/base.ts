@@ -1,8 +1,9 @@
 import { dataPaths, IN_IMAGE, VirtainersError } from '@virtainers/core';
 import { findMountedImage } from '../disk/base-disk.ts';
-import { keepVariables } from '../disk/firmware-variables.ts';
+import type { Users } from '../disk/data-folder.ts';
+import { keepTpm, keepVariables } from '../disk/machine-state.ts';
 import { type OpenDisk, openDisk } from '../disk/open-disk.ts';
-import { BOARDS } from '../guest/board.ts';
+import { BOARDS, uefiOf } from '../guest/board.ts';
 import type { Deps } from './deps.ts';
 
 /** The data folder, opened over the baked disk, or in a generic image over the one mounted at /image. */
@@ -21,15 +22,21 @@ export async function openGuestDisk(deps: Deps): Promise<OpenDisk> {
     mountinfo: facts.mountinfo,
     log,
   });
-  const { firmware } = BOARDS[machine.arch];
-  if (!firmware) return disk;
   try {
-    await keepVariables(exec, dataPaths(config.imageDir), firmware.variables, users);
+    await keepState(deps, users);
     return disk;
   } catch (error) {
     await disk.release();
     throw error;
   }
+}
+
+/** What belongs to the machine and not to its disk: the firmware's variables, the TPM's memory. */
+async function keepState({ exec, config, machine }: Deps, users: Users): Promise<void> {
+  const paths = dataPaths(config.imageDir);
+  const uefi = uefiOf(BOARDS[machine.arch], config.firmware);
+  if (uefi) await keepVariables(exec, paths, config.firmware.secureBoot, uefi.variables, users);
+  if (config.firmware.tpm) await keepTpm(paths, users);
 }
 
 async function mountedImage(): Promise<string> {

@@ -11,6 +11,8 @@ export interface Deps {
   readonly config: Config;
   readonly machine: Machine;
   readonly facts: ContainerFacts;
+  /** What the image brings, by name. */
+  readonly features: ReadonlySet<string>;
   readonly driver: Driver;
   /** The container's host name. */
   readonly hostname: string;

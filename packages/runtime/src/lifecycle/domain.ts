@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Machine } from '@virtainers/core';
+import { dataPaths, type Machine } from '@virtainers/core';
 import { type DomainDisk, renderDomain } from '../domain/context.ts';
-import { BOARDS } from '../guest/board.ts';
+import { BOARDS, uefiOf } from '../guest/board.ts';
 import type { NetworkPlan } from '../network/mode.ts';
 import type { Deps } from './deps.ts';
 import type { GuestSeed } from './guest-seed.ts';
@@ -14,14 +14,15 @@ export interface DomainParts {
   readonly overlay: string;
   /** From the top. */
   readonly backing: readonly { readonly path: string; readonly format: string }[];
-  /** Of UEFI; not looked at where the guest starts from the BIOS. */
-  readonly variables: string;
   readonly seed: GuestSeed;
   readonly network: NetworkPlan;
 }
 
 export async function domainXml({ config, machine, driver, templates }: Deps, parts: DomainParts): Promise<string> {
   const board = BOARDS[machine.arch];
+  const { secureBoot, tpm } = config.firmware;
+  const uefi = uefiOf(board, config.firmware);
+  const paths = dataPaths(config.imageDir);
   const template = await readFile(join(templates, 'domain/domain.xml.hbs'), 'utf8');
   const disks: DomainDisk[] = [
     {
@@ -41,7 +42,12 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
     emulator: join(driver.emulators, board.program),
     arch: board.arch,
     machine: board.machine,
-    firmware: board.firmware && { code: board.firmware.code, variables: parts.variables },
+    firmware: uefi && {
+      code: uefi.code,
+      variables: secureBoot ? paths.secureVariables : paths.variables,
+      secure: secureBoot,
+    },
+    tpm: tpm ? { model: board.tpm, state: paths.tpm } : undefined,
     accelerator: parts.accelerator,
     ramMiB: config.ramMiB,
     cpus: config.cpus,

@@ -1,7 +1,9 @@
 import { VirtainersError } from '@virtainers/core';
+import type { Config } from '../config/parse.ts';
 import type { ContainerFacts } from '../container/facts.ts';
 import type { Driver } from '../daemon/driver.ts';
 import type { NetworkMeans } from '../network/mode.ts';
+import type { Deps } from './deps.ts';
 
 /** libvirt's system driver changes user, takes capabilities from QEMU and hands files over. */
 const ROOT_NEEDS = ['CHOWN', 'SETUID', 'SETGID', 'SETPCAP', 'KILL', 'FOWNER'];
@@ -23,6 +25,28 @@ export function requireContainer(facts: ContainerFacts): void {
     `root in this container lacks ${missing.map((name) => `CAP_${name}`).join(', ')}, without which libvirt cannot run QEMU as its own user`,
     { hint: 'add --user 107:107, which needs no capability, or do not drop them' },
   );
+}
+
+type Wants = Pick<Deps, 'machine' | 'features'> & {
+  readonly config: Pick<Config, 'firmware'>;
+  readonly facts: Pick<ContainerFacts, 'arch'>;
+};
+
+/** Throws FEATURE_MISSING, with every feature that the guest cannot do without and the image was baked without. */
+export function requireFeatures({ machine, config, facts, features }: Wants): void {
+  const { kind, secureBoot, tpm } = config.firmware;
+  const wishes: { feature: string; because: string | false }[] = [
+    { feature: 'aarch64', because: machine.arch !== facts.arch && `a guest of ${machine.arch}` },
+    { feature: 'uefi', because: machine.arch === 'amd64' && kind === 'uefi' && (secureBoot ? 'secure boot' : 'UEFI') },
+    { feature: 'uefi', because: tpm && 'a TPM' },
+  ];
+  const missing = wishes.filter(({ feature, because }) => because && !features.has(feature));
+  if (missing.length === 0) return;
+  const names = [...new Set(missing.map(({ feature }) => feature))];
+  const list = missing.map(({ feature, because }) => `${because} needs the feature ${feature}`).join('; ');
+  throw new VirtainersError('FEATURE_MISSING', `${list}, and this image was baked without it`, {
+    hint: `bake it again: virtainers bake ${machine.name} ${names.map((name) => `--feature ${name}`).join(' ')}`,
+  });
 }
 
 export function networkMeans(facts: ContainerFacts, { uid, gid }: Pick<Driver, 'uid' | 'gid'>): NetworkMeans {

@@ -1,5 +1,6 @@
 import { formatSize, type Log } from '@virtainers/core';
 import type { AcceleratorChoice } from '../accelerator/choose.ts';
+import type { FirmwareSettings } from '../config/firmware.ts';
 import type { NetworkChoice } from '../network/choose.ts';
 import type { NetworkPlan } from '../network/mode.ts';
 import type { Deps } from './deps.ts';
@@ -12,7 +13,19 @@ export function reportMachine(log: Log, { machine, config, facts, driver }: Deps
   log.info(`${machine.name}: ${config.cpus} CPU, ${config.ramMiB} MiB, ${disk}`);
   const who = driver.kind === 'system' ? 'root, QEMU as 107:107' : `user ${facts.uid}:${facts.gid}`;
   log.info(`libvirt: ${driver.kind} driver (${who})`);
+  const firmware = firmwareLine(config.firmware);
+  if (firmware) log.info(firmware);
   for (const warning of config.warnings) log.warn(warning);
+}
+
+/** A plain BIOS goes without saying. */
+function firmwareLine({ kind, secureBoot, tpm }: FirmwareSettings): string | undefined {
+  if (kind === 'bios' && !tpm) return undefined;
+  return `firmware: ${kind === 'uefi' ? 'UEFI' : 'BIOS'}${secureBoot ? ' with secure boot' : ''}${tpm ? ', a TPM 2.0' : ''}`;
+}
+
+export function reportFeatures(log: Log, features: ReadonlySet<string>): void {
+  log.info(`features: ${[...features].join(', ') || 'none'}`);
 }
 
 export function reportAccelerator(log: Log, { kind, reason }: AcceleratorChoice): void {

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { dataPaths, IN_IMAGE, type Status, VirtainersError } from '@virtainers/core';
+import { IN_IMAGE, type Status, VirtainersError } from '@virtainers/core';
 import { settleAccelerator } from '../accelerator/accelerator.ts';
 import { followConsole } from '../console/follow.ts';
 import { readLife } from '../container/life.ts';
@@ -21,7 +21,7 @@ import type { Deps } from './deps.ts';
 import { domainXml } from './domain.ts';
 import { guestHostname } from './hostname.ts';
 import { firstDoor, forwardsOf, givenBack, guestNetwork, networkStatus, planGuestNetwork } from './network.ts';
-import { requireContainer } from './preflight.ts';
+import { requireContainer, requireFeatures } from './preflight.ts';
 import { reportAccelerator, reportData, reportMachine, reportNetwork } from './report.ts';
 import { makeSeed, READY_PORT } from './seed.ts';
 import { type Ending, endingOf, stopGuest } from './stop.ts';
@@ -44,6 +44,7 @@ export async function runMachine(deps: Deps): Promise<number> {
   let ending: Ending;
   try {
     requireContainer(deps.facts);
+    requireFeatures(deps);
     await status.update({});
     ending = await live(deps, status, undo);
   } catch (error) {
@@ -149,7 +150,6 @@ async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo)
     overlay: disk.overlay,
     backing: disk.backing,
     seed,
-    variables: dataPaths(config.imageDir).variables,
     network: plan,
   });
   const lost = disk.lockLost.then(() => new VirtainersError('DATA_IN_USE', `the lock on ${config.imageDir} was lost`));

@@ -36,6 +36,7 @@ export const armContext: DomainContext = {
   firmware: {
     code: '/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd',
     variables: '/mounted/local_variables.fd',
+    secure: false,
   },
 };
 
@@ -43,4 +44,15 @@ export const armContext: DomainContext = {
 export const standingAlone: DomainContext = {
   ...domainContext,
   disks: domainContext.disks.map((disk) => ({ ...disk, backing: [] })),
+};
+
+/** UEFI, which checks what it starts, and a TPM. */
+export const secureContext: DomainContext = {
+  ...domainContext,
+  firmware: {
+    code: '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd',
+    variables: '/mounted/local_secure_variables.fd',
+    secure: true,
+  },
+  tpm: { model: 'tpm-crb', state: '/mounted/local_tpm' },
 };

@@ -1,12 +1,12 @@
-import { dataPaths, makeLog } from '@virtainers/core';
+import { makeLog } from '@virtainers/core';
 import { chooseAccelerator } from '../accelerator/choose.ts';
 import { isPersistent } from '../disk/mountinfo.ts';
 import type { Deps } from '../lifecycle/deps.ts';
 import { domainXml } from '../lifecycle/domain.ts';
 import { ignitionSeed } from '../lifecycle/guest-seed.ts';
 import { planGuestNetwork } from '../lifecycle/network.ts';
-import { requireContainer } from '../lifecycle/preflight.ts';
-import { reportAccelerator, reportData, reportMachine, reportNetwork } from '../lifecycle/report.ts';
+import { requireContainer, requireFeatures } from '../lifecycle/preflight.ts';
+import { reportAccelerator, reportData, reportFeatures, reportMachine, reportNetwork } from '../lifecycle/report.ts';
 import { readSnapshot } from '../network/snapshot.ts';
 
 type Out = (text: string) => void;
@@ -23,7 +23,6 @@ export async function printXml(deps: Deps, out: Out): Promise<number> {
     accelerator: deps.config.accel === 'kvm' ? 'kvm' : 'tcg',
     overlay: `${deps.config.imageDir}/local_image.qcow2`,
     backing: [],
-    variables: dataPaths(deps.config.imageDir).variables,
     seed: ignitionSeed(deps) ?? { kind: 'disk', path: deps.config.cloudInitDisk ?? '/cloud_init.iso' },
     network: plan,
   });
@@ -35,7 +34,9 @@ export async function printXml(deps: Deps, out: Out): Promise<number> {
 export async function checkContainer(deps: Deps, out: Out): Promise<number> {
   const log = makeLog(out);
   reportMachine(log, deps);
+  reportFeatures(log, deps.features);
   requireContainer(deps.facts);
+  requireFeatures(deps);
   const snapshot = await readSnapshot(deps.exec, deps.hostname);
   const { choice, plan } = await planGuestNetwork(deps, snapshot, () => SAMPLE.mac, 'asking');
   reportNetwork(log, choice, plan);

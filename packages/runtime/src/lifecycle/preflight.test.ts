@@ -1,0 +1,31 @@
+import type { Machine } from '@virtainers/core';
+import { expect, test } from 'vitest';
+import type { FirmwareSettings } from '../config/firmware.ts';
+import { requireFeatures } from './preflight.ts';
+
+const machine = { name: 'box:1', arch: 'amd64' } as Machine;
+const BIOS: FirmwareSettings = { kind: 'bios', secureBoot: false, tpm: false };
+
+function missing(firmware: Partial<FirmwareSettings>, features: readonly string[] = [], change: Partial<Machine> = {}) {
+  const wants = { machine: { ...machine, ...change }, config: { firmware: { ...BIOS, ...firmware } } };
+  try {
+    requireFeatures({ ...wants, facts: { arch: 'amd64' }, features: new Set(features) });
+    return undefined;
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'FEATURE_MISSING', exitCode: 69 });
+    const { message, hint } = error as Error & { hint: string };
+    return `${message}; ${hint}`;
+  }
+}
+
+test('a guest with a BIOS needs none; UEFI, secure boot and a TPM are in one', () => {
+  expect(missing({})).toBeUndefined();
+  expect(missing({ kind: 'uefi', secureBoot: true, tpm: true }, ['uefi'])).toBeUndefined();
+});
+
+test('what is missing is named once, with the bake that brings it', () => {
+  expect(missing({ kind: 'uefi', tpm: true })).toMatch(
+    /^UEFI needs the feature uefi; a TPM needs the feature uefi, .*virtainers bake box:1 --feature uefi$/,
+  );
+  expect(missing({ kind: 'uefi' }, ['uefi'], { arch: 'arm64' })).toMatch(/guest of arm64.*--feature aarch64$/);
+});

@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import { beforeAll, expect, test } from 'vitest';
+import { FAST_OPTIONS, fastDocker } from '../helpers/fast-docker.ts';
+import { fastGuest } from '../helpers/fast-guest.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
+import { startVirtainer, throughEngine, type Virtainer, virtainers } from '../helpers/virtainer.ts';
+
+/** UEFI and a TPM, as root with NET_ADMIN and as an ordinary user who may do nothing. */
+const fast = fastDocker();
+const image = 'virtainers/fast:uefi';
+const EFIVARS = '/sys/firmware/efi/efivars';
+/** EFI_GLOBAL_VARIABLE (UEFI 2.10, 3.3), which only a UEFI that checks has, and one of nobody's. */
+const SECURE_BOOT = `${EFIVARS}/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c`;
+const OURS = `${EFIVARS}/Virtainers-6a3f6c0e-5a52-4bb4-9f5c-7d3a6f9b1a11`;
+
+beforeAll(async () => {
+  const archive = join(await tempFolder('firmware'), 'fast.tar');
+  const facts = ['--user', 'root', '--osinfo', 'debian12', '--name', image, '--firmware', 'uefi'];
+  await virtainers('bake', await fastGuest(), ...facts, '--output', archive);
+  await fast.docker.load(archive);
+});
+
+function start(options: readonly string[]): Promise<Virtainer> {
+  return startVirtainer(fast.docker, image, options);
+}
+
+const guest = (virtainer: Virtainer, command: string) => throughEngine(fast.docker, virtainer, command);
+
+test('as root with NET_ADMIN: what the guest writes into a variable outlives the container', async () => {
+  const options = [...FAST_OPTIONS, '-v', 'root:/mounted'];
+  const first = await start(options);
+  await first.reached('ready');
+  expect(await first.log()).toContain('firmware: UEFI');
+  // Non-volatile, for the boot loader and the system (7).
+  await guest(first, `printf '\\007\\000\\000\\000kept' > ${OURS}`);
+  await first.remove();
+
+  const second = await start([...options, '-e', 'TPM=yes']);
+  await second.reached('ready');
+  expect(await guest(second, `tail -c +5 ${OURS}`)).toBe('kept');
+  expect(await guest(second, 'cat /sys/class/tpm/tpm0/tpm_version_major')).toBe('2\n');
+  const files = (await second.run('ls', '/mounted', '/mounted/local_tpm')).split('\n');
+  expect(files).toEqual(expect.arrayContaining(['local_variables.fd', 'tpm2-00.permall']));
+  await second.remove();
+});
+
+test('as 107:107 without capabilities, its root read-only: UEFI, and a TPM', async () => {
+  const nobody = ['--user', '107:107', '--cap-drop', 'ALL', '--read-only', '--tmpfs', '/tmp'];
+  const settings = ['-e', 'RAM=256', '-e', 'PORTS=22,23', '-e', 'TPM=yes'];
+  const vm = await start([...nobody, ...settings, '-v', 'nobody:/mounted']);
+  await vm.reached('ready');
+  expect(await guest(vm, `ls -d ${EFIVARS}/BootOrder-* ${SECURE_BOOT} 2> /dev/null | wc -l`)).toBe('1\n');
+  expect(await guest(vm, 'cat /sys/class/tpm/tpm0/tpm_version_major')).toBe('2\n');
+  await vm.remove();
+});
+
+test('69: an image without the feature names it, and the bake that brings it', async () => {
+  for (const wish of ['FIRMWARE=uefi', 'TPM=yes']) {
+    const words = ['run', '--rm', ...FAST_OPTIONS, '-e', wish, fast.image];
+    const { exitCode, stderr, stdout } = await fast.docker.exec('docker', words, { allowFailure: true });
+    expect(exitCode).toBe(69);
+    expect(stdout + stderr).toMatch(/needs the feature uefi[\s\S]*virtainers bake \S+ --feature uefi/);
+  }
+});
+
+test('check says which features there are', async () => {
+  const words = ['run', '--rm', ...FAST_OPTIONS, image, 'check'];
+  expect((await fast.docker.exec('docker', words)).stdout).toContain('features: uefi');
+});
