@@ -7,6 +7,7 @@ import type { BuildContext } from '../../packages/builder/src/context.ts';
 import { inspectImage } from '../../packages/builder/src/inspect.ts';
 import { findBaseImage } from '../../packages/builder/src/publish/base-image.ts';
 import { mountLayers } from '../../packages/builder/src/publish/mount.ts';
+import { upgrade } from '../../packages/builder/src/upgrade/upgrade.ts';
 import { type PublishWords, publishDisk } from '../../packages/host/src/publish/publish.ts';
 import { exec, requireTool } from '../helpers/process.ts';
 import { type Registry, startRegistry } from '../helpers/registry.ts';
@@ -113,6 +114,10 @@ test('after 10 MB of noise at most 16 MB are sent', async () => {
 
 test('in an archive it is whole, and an overlay on that is the second one; the guest sees the same', async () => {
   const { disk } = await publish('me/box:1', { output: in_('one.tar') });
+  await expect(upgrade(ctx, { source: in_('one.tar') })).rejects.toMatchObject({
+    code: 'ARCHIVE_INVALID',
+    message: expect.stringContaining('published overlays'),
+  });
   const root = await unpack('one.tar', 'one');
   const one = join(root, overlayPaths(1).disk);
   expect(await readQcow2Header(one)).toMatchObject({ backingFile: IN_IMAGE.disk, backingFormat: 'qcow2' });

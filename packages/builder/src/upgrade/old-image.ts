@@ -78,6 +78,7 @@ function readDocuments(label: string, { manifest, config, reference, layersByDif
   for (const [index, diffID] of config.rootfs.diff_ids.entries()) {
     const made = history[index]?.created_by;
     const name = layerNameOf(made);
+    if (name === 'overlay') throw published(label);
     if (!name || layers[name]) throw foreign(label, `its layer ${diffID} was made by ${JSON.stringify(made ?? '?')}`);
     layers[name] = diffID;
     if (name === 'disk') disk = manifest.layers[index];
@@ -107,6 +108,17 @@ function describe(origin: ImageOrigin, id: Digest, said: Documents, disk: Layer)
 
 function diskOf({ layers }: Documents): Digest {
   return layers['disk'] as Digest;
+}
+
+/** What a guest wrote is no part of what is made anew. */
+function published(label: string): VirtainersError {
+  return new VirtainersError(
+    'ARCHIVE_INVALID',
+    `upgrading ${label}: it carries published overlays, which would be lost`,
+    {
+      hint: 'run it, stop it, and fold them into its disk: `virtainers publish NAME REFERENCE --commit`; upgrade that',
+    },
+  );
 }
 
 function foreign(label: string, reason: string): VirtainersError {
