@@ -1,4 +1,4 @@
-import { copyFile, link, readdir, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ChainLink, dataPaths, IN_IMAGE, parseSidecar, writeSidecar } from '@virtainers/core';
 import { beforeAll, expect, test } from 'vitest';
@@ -73,16 +73,22 @@ const rebase = (data: string, onto: string) => rebaseData(hostContext(ctx), ctx,
 
 test('a data folder travels as one file, and the guest sees the same', async () => {
   const { data, before } = await sample();
-  await writeFile(dataPaths(data).variables, 'boot order');
+  const { variables, secureVariables, tpm } = dataPaths(data);
+  await mkdir(tpm);
+  for (const path of [variables, secureVariables, join(tpm, 'tpm2-00.permall')]) await writeFile(path, `of ${path}`);
+  await writeFile(join(tpm, '.lock'), '');
   const size = await exportData(hostContext(ctx), ctx, { source: data, file: at('box.virtainer') });
   expect((await stat(at('box.virtainer'))).mode & 0o777).toBe(0o600);
   expect(size).toBeLessThan(512 * 1024);
   await importData(hostContext(ctx), at('box.virtainer'), at('imported'));
   expect(await sidecarOf(at('imported'))).toEqual(await sidecarOf(data));
   await expectShows(at('imported'), one, before);
-  const names = [...Object.values(NAMES), 'local_variables.fd'].sort();
-  expect((await readdir(at('imported'))).sort()).toEqual(names);
-  expect(await readFile(dataPaths(at('imported')).variables, 'utf8')).toBe('boot order');
+  const state = ['local_variables.fd', 'local_secure_variables.fd', 'local_tpm'];
+  expect((await readdir(at('imported'))).sort()).toEqual([...Object.values(NAMES), ...state].sort());
+  expect(await readdir(dataPaths(at('imported')).tpm)).toEqual(['tpm2-00.permall']);
+  for (const name of ['local_variables.fd', 'local_secure_variables.fd', 'local_tpm/tpm2-00.permall']) {
+    expect(await readFile(join(at('imported'), name), 'utf8')).toBe(`of ${join(data, name)}`);
+  }
   const again = importData(hostContext(ctx), at('box.virtainer'), at('imported'));
   await expect(again).rejects.toMatchObject({ code: 'OUTPUT_UNWRITABLE', exitCode: 73 });
 });

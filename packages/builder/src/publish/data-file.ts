@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { mkdir, open, readdir, readFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
 import {
   checkFormatVersion,
   checkOverlayHeader,
@@ -31,29 +31,30 @@ const FORMAT_VERSION = 1;
 const NAMES = {
   contents: 'export.json',
   sidecar: 'local_image.json',
-  variables: 'local_variables.fd',
   overlay: 'local_image.qcow2',
 } as const;
 
+const digest = z.custom<Digest>(isDigest);
+
 const contentsSchema = z.looseObject({
   formatVersion: z.literal(FORMAT_VERSION),
-  overlay: z.custom<Digest>(isDigest),
-  sidecar: z.custom<Digest>(isDigest),
-  /** Of the firmware's variables; undefined where there are none. */
-  variables: z.custom<Digest>(isDigest).optional(),
+  overlay: digest,
+  sidecar: digest,
+  /** Of what firmware and TPM remember, by its place in the folder. */
+  state: z.record(z.string().regex(/^(local_variables\.fd|local_secure_variables\.fd|local_tpm\/\w[\w.-]*)$/), digest),
 });
 
 /**
- * Writes a data folder as one file: a tar with the overlay, packed, its sidecar, the firmware's variables, and the
- * digests of all. Whole or not at
- * all. Gives back its size in bytes.
+ * Writes a data folder as one file: a tar with the overlay, packed, its sidecar, what firmware and TPM remember, and the
+ * digests of all. Whole or not at all. Gives back its size in bytes.
  */
 export async function writeDataFile(
   ctx: BuildContext,
-  { overlay, variables }: DataPaths,
+  paths: DataPaths,
   sidecar: Sidecar,
   file: string,
 ): Promise<number> {
+  const { overlay } = paths;
   return workingIn(ctx, 'export', async (folder) => {
     const qemu = await hostQemuTool(ctx.exec, ctx.spawn);
     const below = sidecar.chain.at(-1);
@@ -64,16 +65,16 @@ export async function writeDataFile(
       : await flattenChain(qemu, [overlay], folder, options);
     ctx.onEvent({ type: 'end', step: 'disk', note: formatSize(disk.size), cached: false });
     const text = Buffer.from(`${JSON.stringify(sidecar, undefined, 2)}\n`);
-    const firmware = await readFile(variables).catch(absent);
-    const contents = {
+    const state = await readState(paths);
+    const contents: z.infer<typeof contentsSchema> = {
       ...{ formatVersion: FORMAT_VERSION, overlay: disk.sha256, sidecar: digestBytes(text) },
-      ...(firmware && { variables: digestBytes(firmware) }),
+      state: Object.fromEntries(state.map(({ path, bytes }) => [path, digestBytes(bytes)])),
     };
     const segments = await tarSegments(
       [
         { path: NAMES.contents, mode: 0o600, content: [Buffer.from(JSON.stringify(contents))] },
         { path: NAMES.sidecar, mode: 0o600, content: [text] },
-        ...(firmware ? [{ path: NAMES.variables, mode: 0o600, content: [firmware] }] : []),
+        ...state.map(({ path, bytes }) => ({ path, mode: 0o600, content: [bytes] })),
         { path: NAMES.overlay, mode: 0o600, content: [{ path: disk.path, size: disk.size, digest: disk.sha256 }] },
       ],
       ctx.sourceDateEpoch,
@@ -105,11 +106,23 @@ export async function readDataFile(file: string, paths: DataPaths): Promise<Side
   const header = await readQcow2Header(paths.temp);
   if (!header) throw new VirtainersError('DISK_REFUSED', `reading ${file}: its disk is not a qcow2 of a known version`);
   checkOverlayHeader(header, sidecar.chain.at(-1)?.path, `${file}, ${NAMES.overlay}`);
-  if (contents.variables) {
-    const written = await unpack(file, member(NAMES.variables), paths.variables);
-    requireDigest(file, NAMES.variables, contents.variables, written);
+  for (const [path, wanted] of Object.entries(contents.state)) {
+    const to = join(paths.folder, path);
+    await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+    requireDigest(file, path, wanted, await unpack(file, member(path), to));
   }
   return sidecar;
+}
+
+/** UEFI's variables and the files of the TPM, which are small: what is there of them. */
+async function readState({ folder, variables, secureVariables, tpm }: DataPaths) {
+  const names = (await readdir(tpm).catch(absent)) ?? [];
+  const kept = names.filter((name) => !name.startsWith('.')).sort();
+  const files = [variables, secureVariables, ...kept.map((name) => join(tpm, name))];
+  const found = await Promise.all(
+    files.map(async (file) => ({ path: relative(folder, file), bytes: await readFile(file).catch(absent) })),
+  );
+  return found.flatMap(({ path, bytes }) => (bytes ? [{ path, bytes }] : []));
 }
 
 function absent(error: NodeJS.ErrnoException): undefined {

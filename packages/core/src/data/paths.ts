@@ -28,3 +28,8 @@ export function dataPaths(folder: string): DataPaths {
     tpm: join(folder, 'local_tpm'),
   };
 }
+
+/** What firmware and TPM remember: it belongs to the overlay, and goes where it goes. Two files and a folder, if they are there. */
+export function statePaths({ variables, secureVariables, tpm }: DataPaths): string[] {
+  return [variables, secureVariables, tpm];
+}

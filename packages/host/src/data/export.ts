@@ -2,7 +2,15 @@ import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { type BuildContext, readDataFile, writeDataFile } from '@virtainers/builder';
-import { type DataPaths, dataPaths, lockFile, syncDirectory, VirtainersError, writeSidecar } from '@virtainers/core';
+import {
+  type DataPaths,
+  dataPaths,
+  lockFile,
+  statePaths,
+  syncDirectory,
+  VirtainersError,
+  writeSidecar,
+} from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import type { EngineName } from '../engine/engine.ts';
 import { withData } from './find-data.ts';
@@ -33,7 +41,7 @@ export async function importData(context: HostContext, file: string, folder: str
   try {
     await requireNone(paths);
     const sidecar = await readDataFile(resolve(file), paths).catch(async (error: unknown) => {
-      await rm(paths.variables, { force: true });
+      for (const path of statePaths(paths)) await rm(path, { recursive: true, force: true });
       throw error;
     });
     await writeSidecar(paths.sidecar, sidecar);

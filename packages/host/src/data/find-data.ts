@@ -1,7 +1,7 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { withCacheFolder } from '@virtainers/builder';
-import { dataPaths, VirtainersError } from '@virtainers/core';
+import { dataPaths, statePaths, VirtainersError } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import { type FoundContainer, findContainer } from '../engine/container.ts';
 import type { EngineName } from '../engine/engine.ts';
@@ -35,10 +35,10 @@ export async function withData<T>(
   const source = client.info.kernel === context.kernel ? facts.mounts[inside] : undefined;
   if (source && (await mayUse(source))) return useFolder(context, source, container, use);
   return withCacheFolder(context, 'tmp', 'data', async (folder) => {
-    const { overlay, sidecar, variables } = dataPaths(inside);
-    for (const path of [overlay, sidecar]) await client.copyOut(facts.name, path, join(folder, basename(path)));
-    // Not every guest has some.
-    await client.copyOut(facts.name, variables, join(folder, basename(variables))).catch(() => undefined);
+    const paths = dataPaths(inside);
+    const copy = (path: string) => client.copyOut(facts.name, path, join(folder, basename(path)));
+    for (const path of [paths.overlay, paths.sidecar]) await copy(path);
+    for (const path of statePaths(paths)) await copy(path).catch(unlessAbsent);
     return useFolder(context, folder, container, use);
   });
 }
@@ -53,6 +53,11 @@ async function useFolder<T>(
 }
 
 async function nothing(): Promise<void> {}
+
+/** Not every guest has UEFI or a TPM. Docker and Podman have words of their own for a file that is not there. */
+function unlessAbsent(error: Error): void {
+  if (!/could not (be )?f(i|ou)nd|no such (file|container:path)/i.test(error.message)) throw error;
+}
 
 async function isFolder(word: string): Promise<boolean> {
   if (word.includes('/') || word === '.') return true;

@@ -1,5 +1,5 @@
 import { access, chown, rm } from 'node:fs/promises';
-import { type DataPaths, type Exec, makeFolders } from '@virtainers/core';
+import { type DataPaths, type Exec, makeFolders, statePaths } from '@virtainers/core';
 import { own, type Users } from './data-folder.ts';
 import { publishOverlay } from './overlay.ts';
 
@@ -37,8 +37,8 @@ export async function keepTpm({ folder, tpm }: DataPaths, users: Users): Promise
 }
 
 /** A new overlay is another machine: it does not trust the keys, and does not get the secrets, of the one before it. */
-export async function removeState({ variables, secureVariables, tpm }: DataPaths): Promise<void> {
-  for (const path of [variables, secureVariables, tpm]) await rm(path, { recursive: true, force: true });
+export async function removeState(paths: DataPaths): Promise<void> {
+  for (const path of statePaths(paths)) await rm(path, { recursive: true, force: true });
 }
 
 function exists(path: string): Promise<boolean> {
