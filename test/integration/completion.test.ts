@@ -41,7 +41,7 @@ test('bash accepts the script', async () => {
 
 test.each([
   ['virtainers b', ['bake']],
-  ['virtainers --debug ca', ['catalog']],
+  ['virtainers --debug ca', ['catalog', 'cache']],
   ['virtainers bake --lo', ['--load', '--lock-dir']],
   ['virtainers bake --load p', ['podman']],
   ['virtainers bake debian:12-packages --load ', ['docker', 'podman']],
