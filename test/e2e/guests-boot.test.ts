@@ -7,7 +7,10 @@ import { makeKey, sshInto } from '../helpers/ssh.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 import { bakedImage, RECOMMENDED, startVirtainer, type Virtainer, virtainers } from '../helpers/virtainer.ts';
 
-/** The Debians that four-ways.test.ts does not start: 11 as it is baked, 12 with what docs/customizing.md puts into it. */
+/**
+ * The Debians that four-ways.test.ts does not start: 11 as it is baked, 12 with what docs/customizing.md puts into it, 13 of arm64
+ * in a container of this machine's architecture.
+ */
 let podman: Engine;
 let key: string;
 const started: Virtainer[] = [];
@@ -36,6 +39,18 @@ test('debian:11-packages boots and answers SSH', async () => {
   await podman.load(archive);
   const guest = await start(reference);
   expect(await guest('cat /etc/debian_version; findmnt -no FSTYPE /')).toMatch(/^11\.\d+\next4$/);
+});
+
+// Its packages are configured by programs for arm64, one emulated process after another.
+test('debian:13-packages of arm64 boots by UEFI and answers SSH', { timeout: 2_400_000 }, async () => {
+  const archive = join(await tempFolder('arm64'), 'arm64.tar');
+  const words = ['--arch', 'arm64', '--platform', 'linux/amd64', '--name', 'virtainers/debian:arm64'];
+  await virtainers('bake', 'debian:13-packages', ...words, '--output', archive);
+  await podman.load(archive);
+  const guest = await start('virtainers/debian:arm64');
+  expect(await guest('uname -m; cat /etc/debian_version; ls -d /sys/firmware/efi')).toMatch(
+    /^aarch64\n13\.\d+\n\/sys\/firmware\/efi$/,
+  );
 });
 
 test('debian:12-packages has what was put into it, and each machine made from it is new', async () => {
