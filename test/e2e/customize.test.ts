@@ -73,11 +73,19 @@ test('files and scripts go into the disk, in order, and the second bake boots no
   const first = await script('first.sh', 'id -un >/data/log; pwd >>/data/log; cat /data/stamp >>/data/log');
   const second = await script('second.sh', 'echo second >>/data/log; stat -c "%a %u" /data/stamp >>/data/log');
   const words = bake('--file', `${stamp}:/data/`, '--run', first, '--run', second, '--json');
+  const documents = { sbom: join(folder, 'sbom.json'), provenance: join(folder, 'provenance.json') };
+  words.push('--sbom', documents.sbom, '--provenance', documents.provenance);
   const made = await exec(process.execPath, words, options);
   expect(made.stderr).toBe('');
   const again = await exec(process.execPath, words, options);
   expect(JSON.parse(made.stdout)).toMatchObject({ cached: false });
   expect(JSON.parse(again.stdout)).toMatchObject({ cached: true, digest: JSON.parse(made.stdout).digest });
+  const { customized } = JSON.parse(await readFile(documents.provenance, 'utf8')).predicate.buildDefinition
+    .externalParameters;
+  expect(customized).toMatchObject({ files: ['/data/stamp'], scripts: ['first.sh', 'second.sh'] });
+  const { packages } = JSON.parse(await readFile(documents.sbom, 'utf8'));
+  const inside = packages.find(({ name }: { name: string }) => name === 'disk.qcow2');
+  expect(inside.comment).toContain(customized.digest);
   const ask = await inDisk();
   expect(await ask('cat /log')).toBe(`root\n/root\n${await readFile(stamp, 'utf8')}second\n644 0\n`);
   expect(await leftovers()).toEqual([]);

@@ -33,11 +33,16 @@ export interface Origins {
 /** What is in the image, and what it was made from. */
 export async function attest(ctx: BuildContext, named: NamedImage, origins: Origins): Promise<Attestation[]> {
   const { version } = packageJson;
-  const { disk, vendor } = origins.baked;
+  const { disk, vendor, customized } = origins.baked;
   const from = vendor?.url ?? sourceOf(origins.plan);
   const bundled = await bundledPackages(ctx.assetsDir);
-  const facts = { version, created: ctx.sourceDateEpoch, disk: disk && { sha256: disk.sha256, from }, bundled };
-  const parameters = parametersOf(origins.plan, ctx.sourceDateEpoch);
+  const facts = {
+    version,
+    created: ctx.sourceDateEpoch,
+    disk: disk && { sha256: disk.sha256, from, customized },
+    bundled,
+  };
+  const parameters = { ...parametersOf(origins.plan, ctx.sourceDateEpoch), ...(customized && { customized }) };
   const dependencies = dependenciesOf(named, origins);
   return [
     document('sbom', spdxDocument(named, facts)),

@@ -1,4 +1,5 @@
 import { basename, dirname } from 'node:path';
+import type { Machine } from '@virtainers/core';
 import type { NamedImage } from '../oci/archive.ts';
 import { timestamp } from '../oci/image.ts';
 import type { Layer } from '../oci/layer.ts';
@@ -12,7 +13,9 @@ export interface SbomFacts {
   /** Seconds since 1970. */
   readonly created: number;
   /** The qcow2 in the image, and where it came from. */
-  readonly disk: { readonly sha256: string; readonly from: string | undefined } | undefined;
+  readonly disk:
+    | { readonly sha256: string; readonly from: string | undefined; readonly customized?: Machine['customized'] }
+    | undefined;
   /** What the supervisor carries. */
   readonly bundled: readonly BundledPackage[];
 }
@@ -82,13 +85,17 @@ function contentsOf({ name, contents }: Layer, { disk, bundled }: SbomFacts): El
   return name === 'app' ? bundled.map(npmElement) : debs;
 }
 
-function diskElement({ sha256, from }: NonNullable<SbomFacts['disk']>): Element {
+/** What a guest's package manager brought is known to the guest alone: the document says that it is not all. */
+function diskElement({ sha256, from, customized }: NonNullable<SbomFacts['disk']>): Element {
   return {
     SPDXID: 'SPDXRef-disk',
     name: 'disk.qcow2',
     downloadLocation: 'NOASSERTION',
     ...UNSAID,
     ...(from !== undefined && { sourceInfo: `made from ${from}` }),
+    ...(customized && {
+      comment: `changed by a boot after it was made, what that brought is not listed: ${customized.digest}`,
+    }),
     checksums: [{ algorithm: 'SHA256', checksumValue: sha256.replace(/^sha256:/, '') }],
     primaryPackagePurpose: 'OPERATING-SYSTEM',
   } as Element;
