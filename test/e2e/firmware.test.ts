@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { FAST_OPTIONS, fastDocker } from '../helpers/fast-docker.ts';
 import { fastGuest } from '../helpers/fast-guest.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
-import { startVirtainer, throughEngine, type Virtainer, virtainers } from '../helpers/virtainer.ts';
+import { RECOMMENDED, startVirtainer, throughEngine, type Virtainer, virtainers } from '../helpers/virtainer.ts';
 
 /** UEFI and a TPM, as root with NET_ADMIN and as an ordinary user who may do nothing. */
 const fast = fastDocker();
@@ -51,6 +51,15 @@ test('as 107:107 without capabilities, its root read-only: UEFI, and a TPM', asy
   await vm.reached('ready');
   expect(await guest(vm, `ls -d ${EFIVARS}/BootOrder-* ${SECURE_BOOT} 2> /dev/null | wc -l`)).toBe('1\n');
   expect(await guest(vm, 'cat /sys/class/tpm/tpm0/tpm_version_major')).toBe('2\n');
+  await vm.remove();
+});
+
+test('secure boot: what Microsoft and Debian have signed starts, and the guest sees that it was checked', async () => {
+  const vm = await start([...RECOMMENDED, '-e', 'RAM=512', '-e', 'SECURE_BOOT=yes', '-v', 'secure:/mounted']);
+  await vm.reached('ready');
+  // Four bytes of attributes, then the value.
+  expect(await guest(vm, `tail -c 1 ${SECURE_BOOT} | od -An -tu1`)).toMatch(/^\s*1\n$/);
+  expect((await vm.run('ls', '/mounted')).split('\n')).toContain('local_secure_variables.fd');
   await vm.remove();
 });
 

@@ -7,9 +7,9 @@ const BIOS = { arch: 'amd64', firmware: 'bios' } as Machine;
 const SECURE = { arch: 'amd64', firmware: 'uefi', secureBoot: true } as Machine;
 const ARM = { arch: 'arm64', firmware: 'uefi' } as Machine;
 
-function read(env: Record<string, string>, machine: Machine) {
+function read(env: Record<string, string>, machine: Machine, ramMiB = 1024) {
   const reader = new Reader(env);
-  return { ...readFirmware(reader, machine), problems: reader.problems };
+  return { ...readFirmware(reader, machine, ramMiB), problems: reader.problems };
 }
 
 test("the image's own, unless another is asked for", () => {
@@ -32,4 +32,11 @@ test.for<[Record<string, string>, Machine, RegExp]>([
   [{ FIRMWARE: 'coreboot' }, BIOS, /auto, bios or uefi/],
 ])('%o is refused', ([env, machine, why]) => {
   expect(read(env, machine).problems.join('\n')).toMatch(why);
+});
+
+test('secure boot wants more memory than UEFI alone', () => {
+  expect(read({ SECURE_BOOT: 'yes' }, BIOS, 256).problems.join('\n')).toMatch(/RAM=.*at least 384 MiB/);
+  expect(read({}, SECURE, 256).problems).toHaveLength(1);
+  expect(read({ SECURE_BOOT: 'yes' }, BIOS, 384).problems).toEqual([]);
+  expect(read({ FIRMWARE: 'uefi' }, BIOS, 128).problems).toEqual([]);
 });

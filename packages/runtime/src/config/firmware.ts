@@ -10,8 +10,11 @@ export interface FirmwareSettings {
   readonly tpm: boolean;
 }
 
+/** With 256 MiB Debian's signed GRUB resets the machine again and again under OVMF with System Management Mode; with 384 it starts. */
+const SECURE_RAM_MIB = 384;
+
 /** The image's own firmware unless another is asked for; secure boot brings UEFI by itself. */
-export function readFirmware(reader: Reader, { arch, ...own }: Machine): FirmwareSettings {
+export function readFirmware(reader: Reader, { arch, ...own }: Machine, ramMiB: number): FirmwareSettings {
   const asked = reader.oneOf('FIRMWARE', ['auto', 'bios', 'uefi'], 'auto');
   const secure = reader.read('SECURE_BOOT', parseYesNo, undefined);
   const tpm = reader.read('TPM', parseYesNo, false);
@@ -19,5 +22,7 @@ export function readFirmware(reader: Reader, { arch, ...own }: Machine): Firmwar
   if (asked === 'bios' && secure) reader.problem('SECURE_BOOT', 'a BIOS checks nothing, and FIRMWARE asks for one');
   if (secure && arch === 'arm64') reader.problem('SECURE_BOOT', 'not for guests of arm64 in this version');
   const kind = asked !== 'auto' ? asked : secure ? 'uefi' : own.firmware;
-  return { kind, secureBoot: kind === 'uefi' && (secure ?? own.secureBoot ?? false), tpm };
+  const secureBoot = kind === 'uefi' && (secure ?? own.secureBoot ?? false);
+  if (secureBoot && ramMiB < SECURE_RAM_MIB) reader.problem('RAM', `secure boot takes at least ${SECURE_RAM_MIB} MiB`);
+  return { kind, secureBoot, tpm };
 }

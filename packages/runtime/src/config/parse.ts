@@ -91,7 +91,7 @@ function read(reader: Reader, input: ConfigInput, words: Arguments): Config {
     ),
     password: readPassword(reader, input),
     network: readNetwork(reader, ports),
-    firmware: readFirmware(reader, machine),
+    firmware: readFirmware(reader, machine, ramMiB),
     accel: reader.oneOf('ACCEL', ['auto', 'kvm', 'tcg'], 'auto'),
     stopAction: readStopAction(reader),
     stopTimeoutMs: reader.read('STOP_TIMEOUT', value.parseDurationMs, 60_000),
