@@ -34,11 +34,12 @@ async function start(image: string): Promise<(command: string) => Promise<string
   return (command) => sshInto({ host, user: 'debian', key, exec: podman.exec }, command);
 }
 
-test('debian:11-packages boots and answers SSH', async () => {
+test('debian:11-packages boots and answers SSH', { timeout: 1_200_000 }, async () => {
   const { archive, reference } = await bakedImage('debian:11-packages');
   await podman.load(archive);
   const guest = await start(reference);
   expect(await guest('cat /etc/debian_version; findmnt -no FSTYPE /')).toMatch(/^11\.\d+\next4$/);
+  expect(await guest('apt-get --version')).toMatch(/^apt \d/);
 });
 
 // Its packages are configured by programs for arm64, one emulated process after another.
@@ -53,7 +54,9 @@ test('debian:13-packages of arm64 boots by UEFI and answers SSH', { timeout: 2_4
   );
 });
 
-test('debian:12-packages has what was put into it, and each machine made from it is new', async () => {
+test('debian:12-packages has what was put into it, and each machine made from it is new', {
+  timeout: 1_800_000,
+}, async () => {
   const folder = await tempFolder('web');
   const { files } = await readPage('docs/customizing.md');
   for (const { name, text } of files) await writeFile(join(folder, name), text);
