@@ -21,14 +21,15 @@ export async function loadDefinitions(folder: string): Promise<ImageDefinition[]
 
 /** A root that is no image: `runtime` or `tools`. Throws DEFINITION_INVALID where the folder has none of that name. */
 export async function loadRootDefinition(folder: string, name: string): Promise<RootDefinition> {
-  const definition = (await loadAll(folder)).find((candidate) => candidate.kind === 'root' && candidate.name === name);
+  const [definition] = await loadAll(folder, (file) => file === `${name}.yaml`);
   if (definition?.kind === 'root') return definition;
   throw new VirtainersError('DEFINITION_INVALID', `reading ${folder}: no definition of the root "${name}"`);
 }
 
 /** The features of a folder, by name. Throws DEFINITION_INVALID. */
 export async function loadFeatures(folder: string): Promise<FeatureDefinition[]> {
-  return (await loadAll(folder)).filter((definition) => definition.kind === 'feature');
+  const definitions = await loadAll(folder, (file) => file.startsWith('feature-'));
+  return definitions.filter((definition) => definition.kind === 'feature');
 }
 
 /** By name or alias. Throws IMAGE_UNKNOWN, with near names in the hint. */
@@ -58,8 +59,9 @@ export function parseDefinition(path: string, text: string): { definition?: Defi
   return { definition: { ...data, path, stem: basename(path, '.yaml') }, problems };
 }
 
-async function loadAll(folder: string): Promise<Definition[]> {
-  const files = (await listFolder(folder)).filter((file) => file.endsWith('.yaml')).sort();
+/** Of the files that are `wanted`: one root is no reason to read every distro. */
+async function loadAll(folder: string, wanted: (file: string) => boolean = () => true): Promise<Definition[]> {
+  const files = (await listFolder(folder)).filter((file) => file.endsWith('.yaml') && wanted(file)).sort();
   const results = await Promise.all(
     files.map(async (file) => parseDefinition(join(folder, file), await readFile(join(folder, file), 'utf8'))),
   );
