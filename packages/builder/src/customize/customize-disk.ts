@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Digest, digestFile, formatSize, IN_IMAGE, type Machine, QEMU_GID, QEMU_UID } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
-import { convertOverlay, verifyDisk } from '../disk/convert.ts';
+import { convertChain, verifyDisk } from '../disk/convert.ts';
 import { inspectDisk } from '../disk/inspect.ts';
 import type { PackageDisk } from '../disk/package-disk.ts';
 import type { QemuTool } from '../disk/qemu-tool.ts';
@@ -89,7 +89,8 @@ async function makeDisk(ctx: BuildContext, making: Making): Promise<Omit<Package
   for (const warning of report.warnings) ctx.log.warn(`customizing ${name}: ${warning}\n${report.tail}`);
   onStep('one disk of two');
   const path = join(folder, 'disk.qcow2');
-  await convertOverlay(room.qemu, join(work, 'mounted/local_image.qcow2'), disk.path, path, { signal: ctx.signal });
+  const chain = [join(work, 'mounted/local_image.qcow2'), disk.path];
+  await convertChain(room.qemu, chain, path, { signal: ctx.signal });
   await rm(work, { recursive: true });
   const facts = await inspectDisk(path, disk.virtualSize, name);
   await verifyDisk(room.qemu, path, facts, name, ctx.signal);

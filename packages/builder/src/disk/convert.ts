@@ -64,16 +64,15 @@ export async function convertDisk(
   return convertWith(qemu, ['-f', format], resolve(from), to, options);
 }
 
-/** The same of an overlay and its base, both qcow2: the chain is given, and what the overlay's header names is not looked at. */
-export async function convertOverlay(
+/** The same of a chain of qcow2 files, the top first: it is spelt out, and what a header names is not looked at. */
+export async function convertChain(
   qemu: QemuTool,
-  overlay: string,
-  base: string,
+  [top = '', ...below]: readonly string[],
   to: string,
   options: ConvertOptions = {},
 ): Promise<void> {
   const file = (path: string) => ({ path: resolve(path), format: 'qcow2' as const });
-  return convertWith(qemu, [], chainName(file(overlay), [file(base)]), to, options);
+  return convertWith(qemu, [], chainName(file(top), below.map(file)), to, options);
 }
 
 /** The same from anything that QEMU can name (`json:` too), with `words` between the options and the names. */

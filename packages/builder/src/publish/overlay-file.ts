@@ -1,7 +1,7 @@
 import { stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ChainLink, chainName, type Digest, digestFile, readQcow2Header, VirtainersError } from '@virtainers/core';
-import { type ConvertOptions, convertWith } from '../disk/convert.ts';
+import { type ConvertOptions, convertChain, convertWith } from '../disk/convert.ts';
 import type { QemuTool } from '../disk/qemu-tool.ts';
 
 /** One disk file, made here. */
@@ -33,16 +33,15 @@ export async function packOverlay(
   return describePacked(path);
 }
 
-/** Writes the whole of a chain, `top` first, as one disk that stands alone. */
+/** Writes the whole of a chain, the top first, as one disk that stands alone. */
 export async function flattenChain(
   qemu: QemuTool,
-  [top, ...below]: readonly string[],
+  chain: readonly string[],
   folder: string,
   options: ConvertOptions = {},
 ): Promise<PackedDisk> {
   const path = join(folder, 'disk.qcow2');
-  const file = (each: string) => ({ path: each, format: 'qcow2' as const });
-  await convertWith(qemu, [], chainName(file(top ?? ''), below.map(file)), path, options);
+  await convertChain(qemu, chain, path, options);
   return describePacked(path);
 }
 
