@@ -128,6 +128,17 @@ const FINAL: Record<string, { fault: () => Fault; code: string; says: RegExp }> 
   },
 };
 
+test('a server that gives no part of the file (416) is given up, and what came before is not mixed in', async () => {
+  server.misbehave(status(416), URL_OF_DISK);
+  await expect(bakeIt()).rejects.toMatchObject({
+    code: 'SOURCE_UNAVAILABLE',
+    message: expect.stringMatching(/answered 416 to a request for a part \(5 tries\)/),
+  });
+  server.misbehave(undefined, URL_OF_DISK);
+  expect((await bakeIt()).layers[1]?.digest).toBe(layer);
+  expect(await left()).toEqual([]);
+});
+
 test('an unverified file is fetched once more only if it has changed', async () => {
   const open = { sha256: undefined, allowUnverified: true };
   server.misbehave(times(1, cutAt(100_000)), URL_OF_DISK);
@@ -155,6 +166,10 @@ const PASSING: Record<string, () => Fault> = {
   'an older file that is replaced midway': () => (exchange) =>
     exchange.count === 1 ? exchange.send({ content: old, until: 50_000, ending: 'cut' }) : exchange.send(),
   'busy for a while': () => times(3, status(503, { 'retry-after': '1' })),
+  'a part that is refused, once (416)': () => (exchange) =>
+    exchange.count === 2
+      ? status(416)(exchange)
+      : exchange.send(exchange.count === 1 ? { until: 100_000, ending: 'cut' } : {}),
   'too many requests': () => times(1, status(429, { 'retry-after': '1' })),
 };
 

@@ -9,8 +9,7 @@ import { decompress, detectCompression } from '../source/compression.ts';
 import type { OriginFile } from '../source/origin-file.ts';
 import { convertDisk, growDisk, verifyDisk } from './convert.ts';
 import { checkVirtualSize, type DiskFacts, inspectDisk } from './inspect.ts';
-import { diskBytesOf, refuse } from './inspect-bytes.ts';
-import { detectFormat } from './inspect-format.ts';
+import { refuseNoDisk } from './inspect-format.ts';
 import type { QemuTool } from './qemu-tool.ts';
 
 /** A disk made ready for an image: one qcow2 that stands alone. */
@@ -88,7 +87,7 @@ async function makeDisk(
   folder: string,
 ): Promise<Result> {
   const source = await origin.open(folder);
-  const plain = await unpack(ctx, source, folder, options);
+  const plain = (await origin.takeUnpacked?.(folder)) ?? (await unpack(ctx, source, folder, options));
   const facts = await inspectDisk(plain, options.maxVirtualSize, options.name);
   await verifyDisk(qemu, plain, facts, options.name, ctx.signal);
   const size = options.size ?? Math.max(facts.virtualSize, options.minSize ?? 0);
@@ -114,7 +113,7 @@ async function unpack(ctx: BuildContext, source: string, folder: string, options
     spawn: ctx.spawn,
     name: options.name,
     maxSize: options.maxVirtualSize,
-    checkHead: (head) => checkHead(head, options),
+    checkHead: (head) => refuseNoDisk(head, options.name),
     onBytes: (count) => {
       done += count;
       ctx.onEvent({ type: 'progress', step: 'disk', done });
@@ -122,13 +121,6 @@ async function unpack(ctx: BuildContext, source: string, folder: string, options
     signal: ctx.signal,
   });
   return plain;
-}
-
-/** So that a bomb is refused by its first bytes where they are no disk's. */
-function checkHead(head: Buffer, options: ForeignDiskOptions): void {
-  const { name, size } = diskBytesOf(head, options.name);
-  if (size === 0) throw refuse(name, 'there is nothing in it');
-  detectFormat(head, name);
 }
 
 async function keep(

@@ -59,6 +59,12 @@ export function detectFormat(head: Buffer, name: string): DiskFormat {
   );
 }
 
+/** For what is still being unpacked: refuses what is no disk by its first bytes, so that a bomb ends there. */
+export function refuseNoDisk(head: Buffer, name: string): void {
+  if (head.length === 0) throw refuse(name, 'there is nothing in it');
+  detectFormat(head, name);
+}
+
 export async function readHead(disk: DiskBytes): Promise<Buffer> {
   return disk.read(0, FORMAT_HEAD);
 }

@@ -1,6 +1,7 @@
 import { type FileHandle, open, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Digest, formatSize, VirtainersError } from '@virtainers/core';
+import { makeFollowers } from './follow-prefix.ts';
 import { type Part, type PartState, readState, writeState } from './part.ts';
 import { addRange, clipRanges, prefixOf, type Ranges, sizeOfRanges } from './ranges.ts';
 import { makeSumCheck, type SumCheck, type Sums } from './sums.ts';
@@ -21,6 +22,10 @@ export interface Assembly {
   /** DISK_FULL. */
   write(piece: Buffer, at: number): Promise<void>;
   restart(): Promise<void>;
+  /** How often it was restarted. */
+  readonly attempt: number;
+  /** Its bytes from the first on, as soon as none is missing before them, to its end. Rejects when it is restarted or closed. */
+  follow(): AsyncIterable<Buffer>;
   /** The digest, once all is there. DIGEST_MISMATCH; `what` was being done. */
   finish(what: string): Promise<Digest>;
   /** Keeps what is there for another run. */
@@ -37,6 +42,8 @@ export async function openAssembly(part: Part, sums: Sums, label: string, signal
   let { ranges, total, validator }: { ranges: Ranges } & Omit<PartState, 'ranges'> = await readState(part);
   ranges = clipRanges(ranges, (await stat(part.data)).size);
   let hash = startHash(handle, sums, () => prefixOf(ranges), signal);
+  const followers = makeFollowers(handle, () => prefixOf(ranges));
+  let attempt = 0;
   let unsaved = 0;
   let saving = Promise.resolve();
   const room = roomFor(label, dirname(part.folder));
@@ -68,22 +75,31 @@ export async function openAssembly(part: Part, sums: Sums, label: string, signal
       await room.guard(() => writeAll(handle, piece, at));
       ranges = addRange(ranges, [at, at + piece.length]);
       hash.see(piece, at);
+      followers.wake();
       unsaved += piece.length;
       if (unsaved < SAVED_EACH) return;
       unsaved = 0;
       await save();
     },
+    get attempt() {
+      return attempt;
+    },
+    follow: () => followers.follow(),
     restart: async () => {
       await hash.end();
+      attempt += 1;
+      followers.restart();
       await handle.truncate(0);
       [ranges, total, validator] = [[], undefined, undefined];
       hash = startHash(handle, sums, () => prefixOf(ranges), signal);
     },
     finish: async (what) => {
+      followers.end();
       await room.guard(() => handle.sync());
       return (await hash.end()).finish(what);
     },
     close: async () => {
+      followers.close();
       await hash.end().catch(() => undefined);
       await save().catch(() => undefined);
       await handle.close();

@@ -1,7 +1,9 @@
 import { createReadStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { formatSize, type Spawn, toolMissing, VirtainersError } from '@virtainers/core';
+import { type Child, formatSize, type Spawn, toolMissing, VirtainersError } from '@virtainers/core';
 
 export type Compression = 'xz' | 'gzip' | 'zstd' | 'bzip2';
 
@@ -20,6 +22,9 @@ export interface DecompressOptions {
 /** What `checkHead` is shown. */
 export const HEAD = 64 * 1024;
 
+/** Bytes by which every kind is told. */
+export const LONGEST_MAGIC = 6;
+
 const MAGIC: readonly (readonly [Compression, readonly number[]])[] = [
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   ['gzip', [0x1f, 0x8b, 0x08]],
@@ -27,70 +32,99 @@ const MAGIC: readonly (readonly [Compression, readonly number[]])[] = [
   ['bzip2', [0x42, 0x5a, 0x68]],
 ];
 
-/** Each writes to stdout, in bounded memory whatever the file asks for. */
+/** Each reads stdin and writes to stdout, in bounded memory whatever the file asks for. */
 const PROGRAMS: Record<Exclude<Compression, 'gzip'>, readonly string[]> = {
-  xz: ['-dc', '--memlimit-decompress=1GiB', '--'],
-  zstd: ['-dcq', '--memory=512MB', '--'],
-  bzip2: ['-dc', '--'],
+  xz: ['-dc', '--memlimit-decompress=1GiB'],
+  zstd: ['-dcq', '--memory=512MB'],
+  bzip2: ['-dc'],
 };
 
-/** Told by the first bytes, never by the name. */
+/** Told by the first bytes, never by the name. `head` holds LONGEST_MAGIC of them at least, or all there are. */
+export function compressionOf(head: Buffer): Compression | undefined {
+  return MAGIC.find(([, magic]) => magic.every((byte, index) => head[index] === byte))?.[0];
+}
+
 export async function detectCompression(path: string): Promise<Compression | undefined> {
   const handle = await open(path, 'r');
   try {
-    const head = Buffer.alloc(8);
+    const head = Buffer.alloc(LONGEST_MAGIC);
     await handle.read(head, 0, head.length, 0);
-    return MAGIC.find(([, magic]) => magic.every((byte, index) => head[index] === byte))?.[0];
+    return compressionOf(head);
   } finally {
     await handle.close();
   }
 }
 
-/**
- * Unpacks `from` (absolute) into `to`, leaving holes where it is all zeros. Returns the size.
- * DISK_REFUSED when it is damaged or too large; TOOL_MISSING without the program. Leaves `to` to its caller.
- */
+/** Unpacks a file as `decompressStream` does. */
 export async function decompress(
   from: string,
   to: string,
   kind: Compression,
   options: DecompressOptions,
 ): Promise<number> {
+  return decompressStream(createReadStream(from, { highWaterMark: 1 << 20 }), to, kind, options);
+}
+
+/**
+ * Unpacks what comes into the new file `to`, leaving holes where it is all zeros. Returns the size.
+ * DISK_REFUSED when it is damaged or too large; TOOL_MISSING without the program; rejects as `input` does.
+ * Leaves `to` to its caller.
+ */
+export async function decompressStream(
+  input: Readable,
+  to: string,
+  kind: Compression,
+  options: DecompressOptions,
+): Promise<number> {
   const handle = await open(to, 'wx');
   try {
-    if (kind === 'gzip') {
-      const input = createReadStream(from, { highWaterMark: 1 << 20 });
-      const output = input.pipe(createGunzip({ chunkSize: 1 << 20 }));
-      input.on('error', (error) => output.destroy(error));
-      return await writeOut(output, handle, options).catch((error) => {
-        input.destroy();
-        throw isZlibError(error) ? damaged(options.name, error.message) : error;
-      });
-    }
-    return await runProgram(from, handle, kind, options);
+    return await (kind === 'gzip' ? runZlib(input, handle, options) : runProgram(input, handle, kind, options));
   } finally {
+    input.destroy();
     await handle.close();
   }
 }
 
+async function runZlib(input: Readable, handle: FileHandle, options: DecompressOptions): Promise<number> {
+  const output = input.pipe(createGunzip({ chunkSize: 1 << 20 }));
+  input.on('error', (error) => output.destroy(error));
+  return writeOut(output, handle, options).catch((error) => {
+    throw isZlibError(error) ? damaged(options.name, error.message) : error;
+  });
+}
+
 async function runProgram(
-  from: string,
+  input: Readable,
   handle: FileHandle,
   kind: Exclude<Compression, 'gzip'>,
   options: DecompressOptions,
 ): Promise<number> {
-  const child = options.spawn(kind, [...PROGRAMS[kind], from]);
+  const child = options.spawn(kind, PROGRAMS[kind], { stdin: 'pipe' });
   const complaint = collect(child.stderr);
+  const fed = feed(input, child);
   try {
     const size = await writeOut(child.stdout as AsyncIterable<unknown>, handle, options);
     const { exitCode } = await child.exited;
     if (exitCode === 127) throw toolMissing(kind);
+    const failure = await fed;
+    if (failure) throw failure;
     if (exitCode !== 0) throw damaged(options.name, await complaint);
     return size;
   } finally {
     child.kill('SIGKILL');
     await child.exited;
   }
+}
+
+/** Resolves to what `input` failed by, the program being ended then; a program that reads no further says by its exit code why. */
+async function feed(input: Readable, child: Child): Promise<unknown> {
+  let failure: unknown;
+  input.once('error', (error) => {
+    failure = error;
+    child.kill('SIGKILL');
+  });
+  await pipeline(input, child.stdin as Writable).catch(() => undefined);
+  return failure;
 }
 
 async function writeOut(

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { spawn } from '../../../../test/helpers/process.ts';
 import { processOf } from '../owner.ts';
@@ -237,4 +238,25 @@ test('of two downloads one gets a part; that of a killed process is taken over, 
   await child.exited;
   expect(await readFile((await claimPart(folder, 'key')).data, 'utf8')).toBe('what came');
   expect((await readdir(folder)).length).toBe(2);
+});
+
+test('what is compressed is unpacked from pieces that come in any order, and beside the file once its sum holds', async () => {
+  const plain = randomBytes(600_000);
+  const packed = gzipSync(plain);
+  const sum = createHash('sha256').update(packed).digest('hex');
+  respond = (request, response) => {
+    const [, first = '0', last = ''] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '') ?? [];
+    const end = Math.min(Number(last) + 1, packed.length);
+    response.writeHead(206, {
+      'content-length': end - Number(first),
+      'content-range': `bytes ${first}-${end - 1}/${packed.length}`,
+    });
+    response.end(packed.subarray(Number(first), end));
+  };
+  const unpack = { spawn, name: 'the disk', maxSize: 1_000_000, checkHead: () => undefined };
+  const asked = { sums: { sha256: sum }, pieces: { size: 50_000, atOnce: 4 }, unpack };
+  const fetched = await fetchIt(asked);
+  expect(fetched?.digest).toBe(`sha256:${sum}`);
+  expect((await readdir(folder)).sort()).toEqual([`${sum}.file`, `${sum}.unpacked`]);
+  expect((await readFile(join(folder, `${sum}.unpacked`))).equals(plain)).toBe(true);
 });

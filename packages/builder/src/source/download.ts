@@ -1,12 +1,14 @@
-import { rename } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestBytes, VirtainersError } from '@virtainers/core';
 import { type Assembly, openAssembly } from './assembly.ts';
+import type { DecompressOptions } from './compression.ts';
 import { fetchMissing } from './fetch-pieces.ts';
 import { TransientError, unavailable, type Way } from './http.ts';
 import { claimPart, dropPart, releasePart } from './part.ts';
 import { retrying, TRIES } from './retry.ts';
 import { hasSums, type Sums } from './sums.ts';
+import { unpackAlong } from './unpack-along.ts';
 
 export interface DownloadRequest extends Way {
   readonly url: URL;
@@ -21,6 +23,8 @@ export interface DownloadRequest extends Way {
   readonly known?: Version | undefined;
   /** In how large pieces a file with a sum is fetched, and how many at once where it has as many. */
   readonly pieces?: { readonly size: number; readonly atOnce: number } | undefined;
+  /** Given, what is compressed is unpacked while it arrives, too. */
+  readonly unpack?: DecompressOptions | undefined;
   readonly onProgress?: ((done: number, total: number | undefined) => void) | undefined;
 }
 
@@ -39,26 +43,32 @@ export interface Download {
 
 /**
  * Fetches a file, going on where an earlier try or run broke off, and checks its sums. Undefined: `known` is current.
- * SOURCE_UNAVAILABLE, DIGEST_MISMATCH, DISK_FULL. What failed for want of a network or of room is kept for the next run;
+ * SOURCE_UNAVAILABLE, DIGEST_MISMATCH, DISK_FULL; DISK_REFUSED where it was to be unpacked. What failed for want of a network or of room is kept for the next run;
  * nothing else is.
  */
 export async function download(request: DownloadRequest): Promise<Download | undefined> {
   const { url, sums, folder, label, signal } = request;
   const part = await claimPart(folder, digestBytes(url.href + JSON.stringify(sums)).slice(7, 39));
   const assembly = await openAssembly(part, sums, label, signal);
+  const unpacked = join(part.folder, 'unpacked');
+  const unpacking = request.unpack && unpackAlong(assembly, unpacked, request.unpack);
   try {
     const fetched = await fetchWhole(assembly, request);
+    const isUnpacked = fetched && (await unpacking?.result());
     await assembly.close();
     if (fetched === undefined) {
       await dropPart(part);
       return undefined;
     }
     const path = join(folder, `${fetched.digest.slice(7)}.file`);
+    if (isUnpacked) await rename(unpacked, unpackedPath(folder, fetched.digest));
     await rename(part.data, path);
     await dropPart(part);
     return { path, ...fetched };
   } catch (error) {
     await assembly.close();
+    await unpacking?.over();
+    await rm(unpacked, { force: true });
     const full = error instanceof VirtainersError && error.code === 'DISK_FULL';
     const keep = error instanceof TransientError || full || signal?.aborted;
     await (keep ? releasePart(part) : dropPart(part));
@@ -66,6 +76,11 @@ export async function download(request: DownloadRequest): Promise<Download | und
     const hint = 'try again later: what arrived is kept';
     throw unavailable(label, `${error.message} (${TRIES} tries)`, hint, error);
   }
+}
+
+/** Where what was in a fetched file lies until somebody takes it. */
+export function unpackedPath(folder: string, digest: Digest): string {
+  return join(folder, `${digest.slice(7)}.unpacked`);
 }
 
 async function fetchWhole(assembly: Assembly, request: DownloadRequest): Promise<Omit<Download, 'path'> | undefined> {

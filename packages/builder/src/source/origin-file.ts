@@ -1,13 +1,14 @@
 import { createReadStream } from 'node:fs';
-import { link, realpath, rm, stat } from 'node:fs/promises';
+import { link, realpath, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestBytes, isDigest, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import { oneAtATime } from '../cache-lock.ts';
 import type { BuildContext } from '../context.ts';
+import { refuseNoDisk } from '../disk/inspect-format.ts';
 import { readRecord, writeRecord } from '../records.ts';
 import { wayOf } from './door.ts';
-import { download } from './download.ts';
+import { download, unpackedPath } from './download.ts';
 import { unavailable } from './http.ts';
 import type { Origin } from './locate.ts';
 import { hasSums, makeSumCheck, type Sums } from './sums.ts';
@@ -19,6 +20,8 @@ export interface OriginFile {
   readonly own: boolean;
   /** The file: a user's own in place, any other as a link in `folder`, which the bake works in. */
   open(folder: string): Promise<string>;
+  /** What was in the file, where it was unpacked on its way: moved into `folder` for whoever comes first. After `open`. */
+  takeUnpacked?(folder: string): Promise<string | undefined>;
   /** Removes a fetched file that is no longer needed. */
   discard(): Promise<void>;
 }
@@ -47,9 +50,9 @@ async function openPath(ctx: BuildContext, origin: Origin & { kind: 'path' }, su
   const key = { ...before.key, sha512: sums.sha512 };
   const known = await readRecord(ctx, 'file', key, sumRecord);
   const open = async () => origin.path;
-  const discard = async () => undefined;
+  const common = { own: true, open, discard: async () => undefined };
   if (known && (sums.sha256 === undefined || known.digest === `sha256:${sums.sha256}`)) {
-    return { digest: known.digest, own: true, open, discard };
+    return { digest: known.digest, ...common };
   }
   const digest = await hashFile(ctx, origin, sums, before.size);
   const after = await identify(origin.path);
@@ -57,7 +60,7 @@ async function openPath(ctx: BuildContext, origin: Origin & { kind: 'path' }, su
   if (JSON.stringify(after.key) === JSON.stringify(before.key) && asked - before.changedMs > CLOCK_TICK_MS) {
     await writeRecord(ctx, 'file', key, { digest });
   }
-  return { digest, own: true, open, discard };
+  return { digest, ...common };
 }
 
 async function identify(path: string) {
@@ -131,6 +134,16 @@ export async function tryLink(from: string, to: string): Promise<boolean> {
   }
 }
 
+async function tryRename(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return false;
+  }
+}
+
 /** The SHA-256 behind the sums that were given; a SHA-512 alone is known once such a file has been here. */
 async function knownDigest(ctx: BuildContext, sums: Sums): Promise<Digest | undefined> {
   if (sums.sha512 === undefined) return sums.sha256 === undefined ? undefined : `sha256:${sums.sha256}`;
@@ -154,7 +167,20 @@ function lazyFile(
     });
     return own;
   };
-  return { digest, own: false, open, discard: () => rm(path, { force: true }) };
+  const unpacked = unpackedPath(downloads(ctx), digest);
+  return {
+    digest,
+    own: false,
+    open,
+    takeUnpacked: async (folder) => {
+      const taken = join(folder, 'unpacked');
+      return (await tryRename(unpacked, taken)) ? taken : undefined;
+    },
+    discard: async () => {
+      await rm(unpacked, { force: true });
+      await rm(path, { force: true });
+    },
+  };
 }
 
 async function fetchFile(ctx: BuildContext, origin: Origin & { kind: 'url' }, options: OriginOptions): Promise<Digest> {
@@ -169,6 +195,12 @@ async function fetchFile(ctx: BuildContext, origin: Origin & { kind: 'url' }, op
     maxSize: options.maxSize,
     folder: downloads(ctx),
     known,
+    unpack: {
+      spawn: ctx.spawn,
+      name: label,
+      maxSize: options.maxSize,
+      checkHead: (head) => refuseNoDisk(head, label),
+    },
     ...wayOf(ctx),
     onProgress: (done, total) => ctx.onEvent({ type: 'progress', step: 'fetch', done, total }),
   });
