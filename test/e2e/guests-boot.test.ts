@@ -1,4 +1,4 @@
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Engine, rootfulPodman } from '../helpers/engines.ts';
@@ -44,9 +44,12 @@ test('debian:11-packages boots and answers SSH', { timeout: 1_200_000 }, async (
 
 // Its packages are configured by programs for arm64, one emulated process after another.
 test('debian:13-packages of arm64 boots by UEFI and answers SSH', { timeout: 2_400_000 }, async () => {
-  const archive = join(await tempFolder('arm64'), 'arm64.tar');
+  const folder = await tempFolder('arm64');
+  const [archive, provenance] = [join(folder, 'arm64.tar'), join(folder, 'provenance.json')];
   const words = ['--arch', 'arm64', '--platform', 'linux/amd64', '--name', 'virtainers/debian:arm64'];
-  await virtainers('bake', 'debian:13-packages', ...words, '--output', archive);
+  await virtainers('bake', 'debian:13-packages', ...words, '--output', archive, '--provenance', provenance);
+  // What made its EFI system partition is named, too.
+  expect(await readFile(provenance, 'utf8')).toContain('"name": "tools-uefi.lock"');
   await podman.load(archive);
   const guest = await start('virtainers/debian:arm64');
   expect(await guest('uname -m; cat /etc/debian_version; ls -d /sys/firmware/efi')).toMatch(
@@ -63,7 +66,10 @@ test('debian:12-packages has what was put into it, and each machine made from it
   await chmod(join(folder, 'setup.sh'), 0o755);
   const archive = join(folder, 'web.tar');
   const customize = ['web.yaml', 'cloud.yaml'].flatMap((name) => ['--customize', join(folder, name)]);
-  await virtainers('bake', 'debian:12-packages', ...customize, '--name', 'virtainers/web:1', '--output', archive);
+  const provenance = join(folder, 'provenance.json');
+  const words = ['--name', 'virtainers/web:1', '--output', archive, '--provenance', provenance];
+  await virtainers('bake', 'debian:12-packages', ...customize, ...words);
+  expect(await readFile(provenance, 'utf8')).toContain('"name": "debian-12-packages.lock"');
   await podman.load(archive);
 
   const guests = await Promise.all([start('virtainers/web:1'), start('virtainers/web:1')]);

@@ -20,3 +20,8 @@ export interface SetPackage {
   /** Relative to the mirror, percent-encoded; its folder is called like the source package. */
   readonly path: string;
 }
+
+/** Those of them that are known. */
+export function setsOf(...sets: readonly (PackageSet | undefined)[]): PackageSet[] {
+  return sets.filter((set) => set !== undefined);
+}

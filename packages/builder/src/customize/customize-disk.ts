@@ -12,6 +12,7 @@ import type { QemuTool } from '../disk/qemu-tool.ts';
 import { planAppLayer } from '../oci/guest-layers.ts';
 import type { Layer, LayerPlan } from '../oci/layer.ts';
 import { segmentsKey, streamSegments } from '../oci/segments.ts';
+import { setsOf } from '../package-set.ts';
 import { cachedFolder, cacheKey } from '../root/content-cache.ts';
 import { bootOnce, PAYLOAD, portArguments, reportPath } from './boot.ts';
 import { type GuestInputs, planGuestInputs } from './payload.ts';
@@ -64,7 +65,8 @@ export async function customizeDisk(
       makeDisk(ctx, { disk, room, app, guest, scripts, folder, onStep: step.show }),
     );
     step.end(`${formatSize(made.result.size)}, ${formatSize(made.result.virtualSize)} to the guest`, made.cached);
-    return { ...made.result, path: join(made.folder, 'disk.qcow2') };
+    const madeFrom = setsOf(disk.contents, ...(disk.madeFrom ?? []));
+    return { ...made.result, path: join(made.folder, 'disk.qcow2'), madeFrom };
   } finally {
     step.stop();
   }

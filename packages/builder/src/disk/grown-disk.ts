@@ -27,5 +27,5 @@ export async function growPackageDisk(
     return { sha256: await digestFile(path), size: (await stat(path)).size, virtualSize: size };
   });
   ctx.onEvent({ type: 'end', step: 'size', note: `${formatSize(size)} to the guest`, cached });
-  return { ...result, path: join(folder, 'disk.qcow2'), contents: disk.contents };
+  return { ...disk, ...result, path: join(folder, 'disk.qcow2') };
 }

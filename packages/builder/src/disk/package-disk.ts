@@ -5,7 +5,7 @@ import { type Architecture, type Digest, digestFile } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { type For, forArchitecture } from '../definition/architectures.ts';
 import type { PackagesDefinition } from '../definition/schema.ts';
-import type { PackageSet } from '../package-set.ts';
+import { type PackageSet, setsOf } from '../package-set.ts';
 import { bootstrap } from '../root/bootstrap.ts';
 import { fileSizes, rewriteTar, type TarRules, writeTar } from '../root/canonical-tar.ts';
 import { cachedFolder, cacheKey } from '../root/content-cache.ts';
@@ -35,6 +35,8 @@ export interface PackageDisk {
   readonly virtualSize: number;
   /** What it was made from, where that is known. */
   readonly contents?: PackageSet | undefined;
+  /** What went into its making beside the tool root and what is in it: other programs; the packages of a disk that it is no longer. */
+  readonly madeFrom?: readonly PackageSet[] | undefined;
 }
 
 /** Raise it when what is done with packages and files changes. */
@@ -69,7 +71,8 @@ export async function makePackageDisk(
     makeDisk(ctx, parts, temp),
   );
   ctx.onEvent({ type: 'end', step: 'disk', note: `${Math.round(result.size / 1e6)} MB`, cached });
-  return { ...result, path: join(folder, 'disk.qcow2'), contents: packageSet(selection, lock) };
+  const path = join(folder, 'disk.qcow2');
+  return { ...result, path, contents: packageSet(selection, lock), madeFrom: setsOf(uefiTools?.contents) };
 }
 
 /** Everything that decides the disk's bytes: with the files that we write, so that a change of theirs is seen. */

@@ -4,7 +4,7 @@ import type { BakedDisk } from '../bake-disk.ts';
 import type { BuildContext } from '../context.ts';
 import type { NamedImage } from '../oci/archive.ts';
 import type { Artifact } from '../oci/artifact.ts';
-import type { PackageSet } from '../package-set.ts';
+import { type PackageSet, setsOf } from '../package-set.ts';
 import { cacheKey } from '../root/content-cache.ts';
 import { bundledPackages } from './bundled.ts';
 import { type Dependency, provenanceStatement } from './provenance.ts';
@@ -86,7 +86,7 @@ function parametersOf(plan: ImagePlan, sourceDateEpoch: number): Record<string, 
 
 function dependenciesOf({ image }: NamedImage, { plan, baked, tools }: Origins): Dependency[] {
   const { sourceDigest, vendor, image: source } = baked;
-  const sets = [...image.layers.map(({ contents }) => contents), tools].filter((set) => set !== undefined);
+  const sets = setsOf(...image.layers.map(({ contents }) => contents), tools, ...(baked.disk?.madeFrom ?? []));
   const app = image.layers.filter(({ name }) => name === 'app');
   const root = image.layers.filter(({ name, contents }) => name === 'root' && !contents);
   const all: (Dependency | undefined)[] = [
