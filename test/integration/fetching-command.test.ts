@@ -24,7 +24,7 @@ let sha256: string;
 let server: VendorServer;
 
 beforeAll(async () => {
-  await requireTool('qemu-img', 'flock');
+  await requireTool('xz', 'qemu-img', 'flock');
   folder = await tempFolder('fetching-command');
   runtime = await publishRoot(folder);
   // More than one piece of a download, and more than is lost by a kill.
@@ -109,17 +109,22 @@ test(`${ROUNDS} kills at random moments, then a bake that succeeds`, { timeout: 
   expect((await readdir(join(folder, 'killed', 'disks'))).length).toBe(1);
 });
 
-test.each(['path', 'url'])('a disk of 512 MiB by %s is baked within 200 MB of memory', async (way) => {
-  const path = join(folder, 'large.qcow2');
-  await rm(path, { force: true });
-  await exec('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', 'preallocation=metadata', path, '512M']);
-  server.put(URL_OF_LARGE, { path });
-  const image = [way === 'path' ? path : URL_OF_LARGE, '--sha256', (await digestFile(path)).slice(7)];
-  const cache = ['--cache-dir', join(folder, way), '--output', join(folder, 'large.tar')];
-  const peak = await peakMemory(['bake', ...image, '--runtime', runtime, ...cache], server.env);
-  expect(peak).toBeLessThan(200_000_000);
-  for (const name of [way, 'large.tar', 'large.qcow2']) await rm(join(folder, name), { recursive: true });
-});
+test.each(['path', 'url', 'url, compressed'])(
+  'a disk of 512 MiB by %s is baked within 200 MB of memory',
+  async (way) => {
+    const disk = join(folder, 'large.qcow2');
+    const path = way.endsWith('compressed') ? `${disk}.xz` : disk;
+    for (const old of [disk, path]) await rm(old, { force: true });
+    await exec('qemu-img', ['create', '-q', '-f', 'qcow2', '-o', 'preallocation=metadata', disk, '512M']);
+    if (path !== disk) await exec('xz', ['-0', '--threads=0', disk]);
+    server.put(URL_OF_LARGE, { path });
+    const image = [way === 'path' ? path : URL_OF_LARGE, '--sha256', (await digestFile(path)).slice(7)];
+    const cache = ['--cache-dir', join(folder, way), '--output', join(folder, 'large.tar')];
+    const peak = await peakMemory(['bake', ...image, '--runtime', runtime, ...cache], server.env);
+    expect(peak).toBeLessThan(200_000_000);
+    for (const name of [join(folder, way), join(folder, 'large.tar'), path]) await rm(name, { recursive: true });
+  },
+);
 
 test('what bakes have left is listed, and pruned where it is old', async () => {
   const cache = ['--cache-dir', join(folder, 'ten'), '--json'];
