@@ -35,6 +35,7 @@ const KEEPERS: Readonly<Record<string, string>> = {
 /** Where a pause is right, each with its reason; everywhere else an event is waited for. */
 const PAUSES: Readonly<Record<string, string>> = {
   'packages/builder/src/source/retry.ts': 'backs off from a server that failed',
+  'packages/runtime/src/domain/jobs.ts': 'virsh does not say from when it hears the events of a job',
   'packages/runtime/src/readiness/knock.ts': 'a TCP port announces itself by no event',
   'test/helpers/process.ts': 'waitFor, the bounded poll of a remote thing',
 };

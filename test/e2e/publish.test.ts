@@ -52,7 +52,6 @@ test('what a machine wrote is published, everything is deleted, and another engi
   await vm.guest(
     'dd if=/dev/urandom of=/data/noise bs=64k count=160 2>/dev/null; md5sum /data/noise > /data/sum; sync',
   );
-  await expect(publish(docker, vm.name, 'me/box:1')).rejects.toThrow(/docker stop/);
   await docker.command('stop', vm.name);
 
   const first = await publish(docker, vm.name, 'me/box:1');

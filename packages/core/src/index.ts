@@ -1,3 +1,4 @@
+export * from './answer.ts';
 export * from './chain.ts';
 export * from './data/lock.ts';
 export * from './data/paths.ts';

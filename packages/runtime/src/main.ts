@@ -13,7 +13,9 @@ import { makeVirsh, type Virsh } from './domain/virsh.ts';
 import type { Deps } from './lifecycle/deps.ts';
 import { readOsinfo, runMachine } from './lifecycle/run.ts';
 import { connectGuest } from './verbs/connect.ts';
+import { copyDisk } from './verbs/copy.ts';
 import { showHelp, showVersion } from './verbs/help.ts';
+import type { MachineDeps } from './verbs/machine.ts';
 import { checkContainer, printXml } from './verbs/plan.ts';
 import { openShell } from './verbs/shell.ts';
 import { reportHealth, reportStatus } from './verbs/status.ts';
@@ -38,6 +40,8 @@ async function main(): Promise<number> {
       return reportStatus(statusPath, out, args.follow);
     case 'connect':
       return connectGuest(statusPath, agentOf(driver), args.args, process.stdin, process.stdout);
+    case 'copy':
+      return copyDisk(machineDeps(driver, statusPath, out));
     case 'shell':
       return openShell(makeSpawn(), driver, args);
     case 'run':
@@ -88,6 +92,21 @@ async function main(): Promise<number> {
 /** The agent of a domain that another process of this container started. */
 function agentOf({ uri, env }: Driver): (domain: string) => Virsh['agent'] {
   return (domain) => makeVirsh(makeExec(), makeSpawn(), { uri, env, domain }).agent;
+}
+
+/** For verbs that the command on the host calls, which hears of them line by line and stays until its input ends. */
+function machineDeps(driver: Driver, statusPath: string, out: (text: string) => void): MachineDeps {
+  const inputEnded = new Promise<void>((resolve) => {
+    process.stdin
+      .once('end', resolve)
+      .once('close', resolve)
+      .once('error', () => resolve());
+    process.stdin.resume();
+  });
+  // Whoever listened may be gone before the last word: the disk is put in order all the same.
+  process.stdout.on('error', () => undefined);
+  const answer: MachineDeps['answer'] = (document) => out(JSON.stringify(document));
+  return { exec: makeExec(), spawn: makeSpawn(), driver, statusPath, env: process.env, answer, inputEnded };
 }
 
 /** The first one counts; the handlers stay, so that a second one does not kill what is being ended. */

@@ -25,7 +25,7 @@ export const container: ArgumentRow = {
 
 export const machine: ArgumentRow = {
   name: '<machine>',
-  description: 'a stopped container, or a data folder',
+  description: 'a container, or a data folder that no machine uses; of a running one its disk as it is now',
   complete: 'container',
 };
 

@@ -1,11 +1,11 @@
 import type { CommandRow } from './rows.ts';
 import { base, cacheDir, engine, insecure, json, machine } from './shared-rows.ts';
 
-/** Commands about a stopped machine's disk. */
+/** Commands about a machine's disk. */
 export const DISK_COMMANDS: readonly CommandRow[] = [
   {
     name: 'publish',
-    summary: "share a stopped machine's disk: what it changed, as one more layer on its image",
+    summary: "share a machine's disk: what it changed, as one more layer on its image",
     arguments: [machine, { name: '<reference>', description: 'what the new image is called, and where it is sent' }],
     options: [
       { flags: '-o, --output <file>', description: 'write an archive instead of sending it', complete: 'file' },
@@ -23,7 +23,8 @@ export const DISK_COMMANDS: readonly CommandRow[] = [
     examples: [
       {
         command: 'virtainers publish box registry.example/me/box:1 --message nginx',
-        meaning: 'send what the stopped machine box has changed; layers that the registry has are not sent again',
+        meaning:
+          'send what the machine box has changed, running or not; layers that the registry has are not sent again',
       },
       { command: 'virtainers publish ./data me/box:1 -o box.tar', meaning: 'an archive, from a data folder' },
       {
@@ -35,7 +36,7 @@ export const DISK_COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'diff',
-    summary: 'show what a stopped machine changed: bytes by partition, and files where they lie in ext4',
+    summary: 'show what a machine changed: bytes by partition, and files where they lie in ext4',
     arguments: [machine],
     options: [base, insecure, engine, cacheDir, json],
     examples: [{ command: 'virtainers diff box', meaning: 'A: added, C: changed, D: deleted, each with its size' }],
@@ -59,7 +60,7 @@ export const DISK_COMMANDS: readonly CommandRow[] = [
   },
   {
     name: 'export',
-    summary: "write a stopped machine's disk, with all that belongs to it, into one file",
+    summary: "write a machine's disk, with all that belongs to it, into one file",
     arguments: [machine, { name: '<file>', description: 'what to write', complete: 'file' }],
     options: [engine, cacheDir],
     examples: [{ command: 'virtainers export box box.virtainer', meaning: 'what the machine changed, compressed' }],

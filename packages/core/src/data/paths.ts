@@ -8,6 +8,8 @@ export interface DataPaths {
   readonly temp: string;
   readonly sidecar: string;
   readonly lock: string;
+  /** A copy of the overlay of a running machine, for as long as somebody reads it. */
+  readonly copy: string;
   /** UEFI's, where the guest starts with it; those of secure boot are others, for they hold keys. */
   readonly variables: string;
   readonly secureVariables: string;
@@ -23,6 +25,7 @@ export function dataPaths(folder: string): DataPaths {
     temp: `${overlay}.new`,
     sidecar: join(folder, 'local_image.json'),
     lock: join(folder, 'local_image.lock'),
+    copy: join(folder, 'local_image.copy.qcow2'),
     variables: join(folder, 'local_variables.fd'),
     secureVariables: join(folder, 'local_secure_variables.fd'),
     tpm: join(folder, 'local_tpm'),

@@ -42,7 +42,8 @@ export async function withLockedFolder<T>(
   }
 }
 
-async function readDataFolder(paths: DataPaths): Promise<OpenDataFolder> {
+/** Refuses what a start would refuse; nothing is locked. DISK_REFUSED. */
+export async function readDataFolder(paths: DataPaths): Promise<OpenDataFolder> {
   const sidecar = await readSidecar(paths.sidecar);
   const header = await readQcow2Header(paths.overlay);
   if (!sidecar || !header) {

@@ -5,7 +5,7 @@ import { whereabouts } from '../publish/references.ts';
 import { withData } from './find-data.ts';
 
 export interface DiffWords {
-  /** A stopped container, or a data folder. */
+  /** A container, or a data folder. */
   readonly source: string;
   /** The image that it was made from; otherwise it is looked for. */
   readonly base?: string | undefined;
@@ -13,7 +13,7 @@ export interface DiffWords {
   readonly insecure?: boolean | undefined;
 }
 
-/** What a stopped virtual machine has changed. What withData and diffDisk throw. */
+/** What a virtual machine has changed. What withData and diffDisk throw. */
 export async function diffData(context: HostContext, build: BuildContext, words: DiffWords): Promise<DiskDiff> {
   const { source, engine, base, insecure } = words;
   return withData({ ...context, cacheDir: build.cacheDir }, source, engine, async (data) => {

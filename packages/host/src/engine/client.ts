@@ -31,6 +31,8 @@ export interface EngineClient extends Engine {
   saveImage(image: string, file: string): Promise<void>;
   /** A program in the container, to its end; a failure is given back. */
   exec(name: string, argv: readonly string[]): Promise<ExecResult>;
+  /** A program in the container that hears us: it is told by the end of its input when we are gone. */
+  converse(name: string, argv: readonly string[]): Child;
   /** A program in the container, beside us. */
   spawn(name: string, argv: readonly string[], options?: SpawnOptions): Child;
 }
@@ -104,6 +106,8 @@ export function makeClient(context: HostContext, engine: Engine): EngineClient {
       await call(['save', '--output', file, image]);
     },
     exec: (name, argv) => call(['exec', name, ...argv], true),
+    converse: (name, argv) =>
+      context.spawn(program, ['exec', '--interactive', name, ...argv], { stdin: 'pipe', detached: true }),
     spawn: (name, argv, options) => context.spawn(program, ['exec', name, ...argv], options),
   };
 }

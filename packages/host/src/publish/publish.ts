@@ -6,7 +6,7 @@ import { whereabouts } from './references.ts';
 
 /** A publication as a person asks for it. */
 export interface PublishWords {
-  /** A stopped container, or a data folder. */
+  /** A container, or a data folder. */
   readonly source: string;
   readonly reference: string;
   /** Where the image is that it was made from; otherwise it is looked for. */
@@ -18,7 +18,7 @@ export interface PublishWords {
   readonly insecure?: boolean | undefined;
 }
 
-/** Publishes the disk of a stopped virtual machine. What withData and the builder's publish throw. */
+/** Publishes the disk of a virtual machine, of a running one as it is now. What withData and the builder's publish throw. */
 export async function publishDisk(
   context: HostContext,
   build: BuildContext,

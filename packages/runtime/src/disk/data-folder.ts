@@ -56,8 +56,8 @@ async function unwritable(folder: string, cause: Error): Promise<VirtainersError
 }
 
 /** What an earlier start left half made. Only the holder of the lock may call it. */
-export async function removeLeftovers({ folder, temp }: DataPaths): Promise<void> {
-  await rm(temp, { force: true });
+export async function removeLeftovers({ folder, temp, copy }: DataPaths): Promise<void> {
+  for (const path of [temp, copy]) await rm(path, { force: true });
   for (const name of await readdir(folder)) {
     if (/^local_image\.json\.[0-9a-f]+\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
   }

@@ -1,4 +1,5 @@
 import { type Child, type Exec, type Spawn, VirtainersError } from '@virtainers/core';
+import { z } from 'zod';
 import { type LiveDomain, parseLiveDomain } from './xml.ts';
 
 export type ShutdownMode = 'agent' | 'acpi';
@@ -15,15 +16,29 @@ export interface Virsh {
   /** Asks the guest; whether it listens is seen by events. False: there was nobody to ask. */
   shutdown(mode: ShutdownMode): Promise<boolean>;
   destroy(): Promise<void>;
+  /** Lets a paused guest run on. */
+  resume(): Promise<void>;
   /** Freezes and thaws every file system, which writes out all that is dirty. False: no agent, or it could not. */
   flush(timeoutMs: number): Promise<boolean>;
   /** A guest agent command, its `return`; undefined when it failed (QEMU, qga/qapi-schema.json). */
   agent(command: string, args?: object): Promise<unknown>;
   /** A monitor command for people; what it printed. */
   monitor(command: string): Promise<string>;
+  /** A command of QMP, its `return` (QEMU, qapi/). COMMAND_FAILED with QEMU's own words. */
+  qmp(command: string, args?: object): Promise<unknown>;
+  /** Freezes every file system of the guest; whoever calls has seen to the thaw. False: no agent, or it could not. */
+  freeze(timeoutMs: number): Promise<boolean>;
+  /** What thaws them again, for a program that outlives this one. */
+  readonly thaw: readonly [program: string, ...words: string[]];
   /** Every event of every domain, a line each, until it is killed. */
   events(): Child;
 }
+
+/** QEMU, docs/interop/qmp-spec.rst, "Issuing Commands". */
+const qmpAnswer = z.union([
+  z.object({ error: z.object({ desc: z.string() }) }),
+  z.looseObject({ return: z.unknown() }),
+]);
 
 export function makeVirsh(
   exec: Exec,
@@ -60,6 +75,9 @@ export function makeVirsh(
     async destroy() {
       await attempt(['destroy', domain]);
     },
+    async resume() {
+      await run(['resume', domain]);
+    },
     async flush(timeoutMs) {
       const frozen = await attempt(['domfsfreeze', domain], timeoutMs);
       const thawed = await attempt(['domfsthaw', domain], 10_000);
@@ -73,6 +91,15 @@ export function makeVirsh(
     async monitor(command) {
       return (await run(['qemu-monitor-command', domain, '--hmp', command])).stdout.trim();
     },
+    async qmp(command, args) {
+      const request = args === undefined ? { execute: command } : { execute: command, arguments: args };
+      const { stdout } = await run(['qemu-monitor-command', domain, JSON.stringify(request)]);
+      const answer = qmpAnswer.parse(JSON.parse(stdout));
+      if ('return' in answer) return answer.return;
+      throw new VirtainersError('COMMAND_FAILED', `asking QEMU for ${command}: ${answer.error.desc}`);
+    },
+    freeze: async (timeoutMs) => (await attempt(['domfsfreeze', domain], timeoutMs)) !== undefined,
+    thaw: ['virsh', ...base, 'domfsthaw', domain],
     events: () => spawn('virsh', [...base, 'event', '--all', '--loop'], { env, detached: true }),
   };
 }

@@ -1,0 +1,30 @@
+import { basename, join } from 'node:path';
+import { type DataPaths, IN_IMAGE, statePaths } from '@virtainers/core';
+import type { HostContext } from '../context.ts';
+import type { FoundContainer } from '../engine/container.ts';
+
+/** Where a container has its data folder, and where that lies on this machine, if it does. */
+export function dataPlace(
+  context: Pick<HostContext, 'kernel'>,
+  { client, facts }: FoundContainer,
+): { readonly inside: string; readonly here: string | undefined } {
+  const inside = facts.environment['IMAGE_DIR'] ?? IN_IMAGE.data;
+  return { inside, here: client.info.kernel === context.kernel ? facts.mounts[inside] || undefined : undefined };
+}
+
+/** Copies a disk and what belongs to it out of a container, into `folder`, under the same names. */
+export async function copyData(
+  { client, facts }: FoundContainer,
+  inside: DataPaths,
+  disk: string,
+  folder: string,
+): Promise<void> {
+  const copy = (path: string) => client.copyOut(facts.name, path, join(folder, basename(path)));
+  for (const path of [disk, inside.sidecar]) await copy(path);
+  for (const path of statePaths(inside)) await copy(path).catch(unlessAbsent);
+}
+
+/** Not every guest has UEFI or a TPM. Docker and Podman have words of their own for a file that is not there. */
+function unlessAbsent(error: Error): void {
+  if (!/could not (be )?f(i|ou)nd|no such (file|container:path)/i.test(error.message)) throw error;
+}
