@@ -1,19 +1,13 @@
-import { VirtainersError } from '@virtainers/core';
+import { saysDiskFull, VirtainersError } from '@virtainers/core';
 import type { BuildContext } from './context.ts';
 
-const FULL = ['ENOSPC', 'EDQUOT'];
 const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'];
 
 /** What the system says of the cache, by ourselves or by a program that we run, as DISK_FULL or CACHE_UNWRITABLE; any other error as it is. */
 export function nameCacheFailure({ cacheDir }: Pick<BuildContext, 'cacheDir'>, error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  if (error instanceof VirtainersError) {
-    return error.code === 'COMMAND_FAILED' && error.message.includes('No space left on device')
-      ? diskFull(cacheDir, error)
-      : error;
-  }
+  if (saysDiskFull(error)) return diskFull(cacheDir, error);
+  if (!(error instanceof Error) || error instanceof VirtainersError) return error;
   const { code = '', path = '', message } = error as NodeJS.ErrnoException;
-  if (FULL.includes(code)) return diskFull(cacheDir, error);
   if (!UNWRITABLE.includes(code) || !path.startsWith(cacheDir)) return error;
   return new VirtainersError('CACHE_UNWRITABLE', `keeping what is baked in ${cacheDir}: ${message}`, {
     hint: 'give a folder that you may write to with --cache-dir, or set XDG_CACHE_HOME',

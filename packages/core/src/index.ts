@@ -4,6 +4,7 @@ export * from './data/lock.ts';
 export * from './data/paths.ts';
 export * from './data/sidecar.ts';
 export * from './digest.ts';
+export * from './disk-full.ts';
 export * from './disk-header.ts';
 export * from './errors.ts';
 export * from './exec.ts';

@@ -29,5 +29,8 @@ async function failure(path: string, { reason, message }: NoLock): Promise<Virta
 async function note(path: string, holder: string): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW;
   const handle = await open(path, flags).catch(() => undefined);
-  await handle?.writeFile(`${holder}\n`).finally(() => handle.close());
+  await handle
+    ?.writeFile(`${holder}\n`)
+    .catch(() => undefined)
+    .finally(() => handle.close());
 }

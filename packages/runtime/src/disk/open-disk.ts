@@ -14,6 +14,8 @@ import {
   readSidecar,
   type Sidecar,
   type Spawn,
+  saysDiskFull,
+  VirtainersError,
   writeSidecar,
 } from '@virtainers/core';
 import type { BaseDisk } from './base-disk.ts';
@@ -75,7 +77,7 @@ export interface OpenDisk extends Facts {
 /**
  * Opens the data folder for one virtual machine: locks it, checks its overlay against the base, makes or grows the
  * overlay. Nothing but the lock file is written before every check has passed. Killed between any two steps, the next
- * call finds a folder that it can open. Throws DATA_UNWRITABLE, DATA_IN_USE, BASE_MISMATCH, DISK_REFUSED, CONFIG_INVALID.
+ * call finds a folder that it can open. Throws DATA_UNWRITABLE, DISK_FULL, DATA_IN_USE, BASE_MISMATCH, DISK_REFUSED, CONFIG_INVALID.
  */
 export async function openDisk(exec: Exec, spawn: Spawn, options: OpenDiskOptions): Promise<OpenDisk> {
   const paths = dataPaths(options.imageDir);
@@ -85,8 +87,16 @@ export async function openDisk(exec: Exec, spawn: Spawn, options: OpenDiskOption
     return await openLocked(exec, options, paths, lock);
   } catch (error) {
     await lock.release();
-    throw error;
+    throw nameFullFolder(error, paths.folder);
   }
+}
+
+function nameFullFolder(error: unknown, folder: string): unknown {
+  if (!saysDiskFull(error)) return error;
+  return new VirtainersError('DISK_FULL', `writing to the data folder ${folder}: no room left`, {
+    hint: 'make room on the file system (or in the quota) that the volume is on; the disk in it is as it was',
+    cause: error,
+  });
 }
 
 async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths, lock: FileLock): Promise<OpenDisk> {
@@ -173,8 +183,13 @@ function describe(
     ...(sidecar.instanceId === undefined ? {} : { instanceId: sidecar.instanceId }),
     ...(sidecar.generatedPassword === undefined ? {} : { generatedPassword: sidecar.generatedPassword }),
     remember: async (facts) => {
-      current = { ...current, ...facts };
-      await writeSidecar(paths.sidecar, current);
+      const next = { ...current, ...facts };
+      // A machine that is kept starts without writing here, on a full disk too.
+      if (isDeepStrictEqual(next, current)) return;
+      current = next;
+      await writeSidecar(paths.sidecar, current).catch((error: unknown) => {
+        throw nameFullFolder(error, paths.folder);
+      });
       await own(paths.sidecar, paths.folder, options);
     },
     lockLost: lock.lost,

@@ -16,6 +16,13 @@ test.for([
     "event 'agent-lifecycle' for domain 'vm': state: 'disconnected' reason: 'domain started'",
     { type: 'agent', connected: false },
   ],
+  [
+    "event 'io-error' for domain 'vm': /mounted/a (b).qcow2 (virtio-disk0) pause due to enospc",
+    { type: 'full', path: '/mounted/a (b).qcow2' },
+  ],
+  ["event 'io-error' for domain 'vm': /mounted/local_image.qcow2 (virtio-disk0) pause", undefined],
+  ["event 'lifecycle' for domain 'vm': Suspended I/O Error", undefined],
+  ["event 'lifecycle' for domain 'vm': Resumed Unpaused", { type: 'resumed' }],
   ["event 'lifecycle' for domain 'other': Stopped Shutdown", undefined],
   ["event 'lifecycle' for domain 'vm': Started Booted", undefined],
   ["event 'rtc-change' for domain 'vm': 0", undefined],

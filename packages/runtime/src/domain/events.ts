@@ -3,7 +3,10 @@ export type DomainEvent =
   | { readonly type: 'stopped'; readonly reason: StopReason }
   | { readonly type: 'panicked' }
   | { readonly type: 'rebooted' }
-  | { readonly type: 'agent'; readonly connected: boolean };
+  | { readonly type: 'agent'; readonly connected: boolean }
+  /** QEMU wanted to write to this file, and its file system had no room: the guest stands still until it is resumed. */
+  | { readonly type: 'full'; readonly path: string }
+  | { readonly type: 'resumed' };
 
 /** shutdown: the guest powered off; destroyed: somebody pulled the plug; crashed: panic or QEMU's death; failed: QEMU could not go on. */
 export type StopReason = 'shutdown' | 'destroyed' | 'crashed' | 'saved' | 'failed';
@@ -23,9 +26,17 @@ export function parseDomainEvent(line: string, domain: string): DomainEvent | un
   const [, kind, , detail = ''] = match;
   if (kind === 'reboot') return { type: 'rebooted' };
   if (kind === 'agent-lifecycle') return { type: 'agent', connected: detail.includes("state: 'connected'") };
+  if (kind === 'io-error') return parseFull(detail);
   if (kind !== 'lifecycle') return undefined;
   const [what = '', why = ''] = detail.split(' ');
+  if (what === 'Resumed') return { type: 'resumed' };
   if (what === 'Crashed') return { type: 'panicked' };
   if (what === 'Stopped') return { type: 'stopped', reason: REASONS[why] ?? 'failed' };
   return undefined;
+}
+
+/** `/mounted/local_image.qcow2 (virtio-disk0) pause due to enospc`; the same comes once more without its reason. */
+function parseFull(detail: string): DomainEvent | undefined {
+  const path = /^(.*) \(\S+\) pause due to enospc$/.exec(detail)?.[1];
+  return path === undefined ? undefined : { type: 'full', path };
 }

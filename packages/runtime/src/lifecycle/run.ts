@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { IN_IMAGE, type Status, VirtainersError } from '@virtainers/core';
@@ -23,6 +23,7 @@ import { guestHostname } from './hostname.ts';
 import { firstDoor, forwardsOf, givenBack, guestNetwork, networkStatus, planGuestNetwork } from './network.ts';
 import { requireContainer, requireFeatures } from './preflight.ts';
 import { reportAccelerator, reportData, reportMachine, reportNetwork } from './report.ts';
+import { type Room, watchRoom } from './room.ts';
 import { makeSeed, READY_PORT } from './seed.ts';
 import { type Ending, endingOf, stopGuest } from './stop.ts';
 
@@ -73,7 +74,9 @@ async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending>
   const virsh = makeVirsh(exec, spawn, { uri: driver.uri, domain: config.vmName, env: driver.env });
   const parts = await prepare(deps, status, virsh, undo);
   if (stop.asked) return { exitCode: 0, state: 'stopped', message: 'stopped before the guest was started' };
-  const domain = followEvents(virsh, config.vmName, undo);
+  const room = watchRoom({ status, log, free: freeBytes, resume: virsh.resume });
+  undo('the wait for room', () => room.stop());
+  const domain = followEvents(virsh, config.vmName, room, undo);
   await status.update({ state: 'starting' });
   let watch: GuestWatch | undefined;
   const following = followConsole({
@@ -112,7 +115,8 @@ async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending>
   }
   log.info(`stop: ${first.signal} received`);
   await status.update({ state: 'stopping' });
-  return stopGuest({ virsh, config, log, agentConnected: () => watch.agentConnected, ended: domain.ended });
+  const agentConnected = () => watch.agentConnected;
+  return stopGuest({ virsh, config, log, agentConnected, full: () => room.full, ended: domain.ended });
 }
 
 /** Everything before the domain: what does not wait on one another runs side by side. */
@@ -193,7 +197,12 @@ function unwrap<T>(result: PromiseSettledResult<T>): T {
   return result.value;
 }
 
-function followEvents(virsh: Virsh, name: string, undo: Undo) {
+async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
+}
+
+function followEvents(virsh: Virsh, name: string, room: Room, undo: Undo) {
   const child = virsh.events();
   undo('the events', () => child.kill('SIGTERM'));
   let watch: GuestWatch | undefined;
@@ -208,6 +217,8 @@ function followEvents(virsh: Virsh, name: string, undo: Undo) {
       const event = parseDomainEvent(line, name);
       if (event?.type === 'stopped') end(event.reason);
       if (event?.type === 'panicked') panicked = true;
+      if (event?.type === 'full') room.onFull(event.path);
+      if (event?.type === 'resumed') room.onResumed();
       if (event?.type === 'rebooted') watch?.onReboot();
       if (event?.type === 'agent') {
         agent = event.connected;

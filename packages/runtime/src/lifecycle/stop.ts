@@ -15,6 +15,8 @@ export interface StopInput {
   readonly config: Pick<Config, 'stopAction' | 'stopTimeoutMs'>;
   readonly log: Log;
   readonly agentConnected: () => boolean;
+  /** The disk for want of whose room the guest stands still. */
+  readonly full: () => string | undefined;
   /** Resolves when the domain is gone. */
   readonly ended: Promise<StopReason>;
 }
@@ -30,7 +32,7 @@ const FLUSH_MS = 5_000;
  */
 export async function stopGuest(input: StopInput): Promise<Ending> {
   const { virsh, config, log, ended } = input;
-  if (input.agentConnected()) {
+  if (input.agentConnected() && input.full() === undefined) {
     const flushed = await Promise.race([virsh.flush(FLUSH_MS), ended.then(() => true)]);
     log.info(
       flushed
@@ -46,21 +48,25 @@ export async function stopGuest(input: StopInput): Promise<Ending> {
   log.info(
     `stop: asking the guest to shut down, for at most ${config.stopTimeoutMs / 1000} s; an engine that kills earlier wants --stop-timeout or stop -t`,
   );
+  const full = input.full();
+  if (full) log.warn(`stop: the guest is paused until ${full} has room; what it has flushed is kept whatever happens`);
   if (await askUntilEnded(input)) return { exitCode: 0, state: 'stopped', message: 'the guest shut down' };
+  const wantOfRoom = input.full() ? `, paused until ${input.full()} has room,` : '';
   await virsh.destroy();
   await ended;
   return {
     exitCode: 71,
     state: 'failed',
-    message: `the guest did not stop within ${config.stopTimeoutMs / 1000} s and was destroyed`,
+    message: `the guest did not stop within ${config.stopTimeoutMs / 1000} s${wantOfRoom} and was destroyed`,
   };
 }
 
-async function askUntilEnded({ virsh, config, agentConnected, ended }: StopInput): Promise<boolean> {
+async function askUntilEnded({ virsh, config, agentConnected, full, ended }: StopInput): Promise<boolean> {
   const deadline = performance.now() + config.stopTimeoutMs;
   for (let asked = 0; ; asked += 1) {
     // Asked again because a guest that was not up yet has not heard it; by turns, because an agent may hang.
-    const mode = agentConnected() && asked % 2 === 0 ? 'agent' : 'acpi';
+    // The agent of a guest that stands still hears nothing; the power button waits for it.
+    const mode = agentConnected() && full() === undefined && asked % 2 === 0 ? 'agent' : 'acpi';
     const heard = virsh.shutdown(mode);
     const left = deadline - performance.now();
     if (await within(ended, Math.min(left, PATIENCE_MS))) return true;
