@@ -38,6 +38,8 @@ export interface DiskOptions extends CustomizeOptions {
   readonly sha256?: string | undefined;
   readonly sha512?: string | undefined;
   readonly allowUnverified?: boolean | undefined;
+  /** A file with the key of a vendor of the catalogue whose key does not come along. */
+  readonly vendorKey?: string | undefined;
   readonly maxVirtualSize?: number | undefined;
   readonly size?: number | undefined;
   /** Plain http, or a certificate that nobody vouches for. */
@@ -56,7 +58,14 @@ export async function resolveSubject(source: string, definitions: readonly Image
 
 /** ARGUMENTS_BAD for options that say nothing about a disk made here. */
 export function checkDiskOptions(subject: Subject, options: DiskOptions): void {
-  if (subject.kind !== 'definition' || subject.definition.kind === 'cloud') return;
+  if (subject.kind === 'definition' && subject.definition.kind === 'cloud') return;
+  if (options.vendorKey !== undefined) {
+    throw new VirtainersError(
+      'ARGUMENTS_BAD',
+      '--vendor-key: only for a distro of the catalogue whose vendor signs it',
+    );
+  }
+  if (subject.kind !== 'definition') return;
   const { name, kind } = subject.definition;
   const { sha256, sha512, size, customize, package: packages, file, run, firstBoot } = options;
   const forDisks = { size, customize, package: packages, file, run, 'first-boot': firstBoot };
@@ -81,7 +90,7 @@ export async function bakeDisk(
   const { definition } = subject;
   const none = { sourceDigest: undefined, convertedBy: undefined };
   if (definition.kind === 'generic') return { disk: undefined, ...none };
-  if (definition.kind === 'cloud') return bakeCloudDisk(ctx, { definition, arch }, await needs.qemu(), options);
+  if (definition.kind === 'cloud') return bakeCloudDisk(ctx, { definition, arch, qemu: await needs.qemu(), options });
   const disk = await makePackageDisk(ctx, { definition, arch }, await needs.tools(), needs.locks);
   const { size } = options;
   return { disk: size === undefined ? disk : await growPackageDisk(ctx, disk, await needs.qemu(), size), ...none };

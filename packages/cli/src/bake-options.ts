@@ -28,6 +28,18 @@ export const customizing: readonly OptionRow[] = [
   },
 ];
 
+/** Of `bake`: who vouches for a disk that comes from elsewhere. */
+export const verifying: readonly OptionRow[] = [
+  { flags: '--sha256 <hex>', description: 'what the disk image must hash to, as it was published' },
+  { flags: '--sha512 <hex>', description: 'likewise' },
+  {
+    flags: '--vendor-key <file>',
+    description: "the vendor's public key, where `catalog` says unchecked; its fingerprint must be the known one",
+    complete: 'file',
+  },
+  { flags: '--allow-unverified', description: 'bake a URL without a checksum' },
+];
+
 /** Of `bake`: documents about an image, and signatures. */
 export const attesting: readonly OptionRow[] = [
   {

@@ -66,13 +66,16 @@ export interface CloudFields {
   readonly signature: z.infer<typeof cloudFields.signature>;
 }
 
-/** How the file of one architecture is found and checked. Undefined: the vendor has none. */
-export function recipeFor(definition: CloudFields, arch: Architecture): Recipe | undefined {
+/**
+ * How the file of one architecture is found and checked. Undefined: the vendor has none. `ownKey`, a file, stands in for the
+ * key of a vendor whose key does not come along; its fingerprint must be the definition's.
+ */
+export function recipeFor(definition: CloudFields, arch: Architecture, ownKey?: string): Recipe | undefined {
   const own = definition.architectures[arch];
   if (!own) return undefined;
   const { places, sums } = definition;
   const filled = fillAll({ places, sums }, { ...own.words });
-  return { ...filled, signature: signatureOf(definition, own.words), pin: own.pin };
+  return { ...filled, signature: signatureOf(definition, own.words, ownKey), pin: own.pin };
 }
 
 /** Who vouches for what the definition names. */
@@ -80,10 +83,15 @@ export function trustIn(definition: CloudFields, arch: Architecture): Trust {
   return trustOf({ signature: signatureOf(definition, {}), pin: definition.architectures[arch]?.pin });
 }
 
-function signatureOf({ signature, path }: CloudFields, words: Readonly<Record<string, string>>): Signature {
+function signatureOf(
+  { signature, path }: CloudFields,
+  words: Readonly<Record<string, string>>,
+  ownKey?: string,
+): Signature {
   if (signature.kind === 'none') return signature;
   const { key: name, fingerprints } = signature;
-  const key = name === undefined ? undefined : { path: join(dirname(path), 'keys', `${name}.asc`), fingerprints };
+  const file = name === undefined ? ownKey : join(dirname(path), 'keys', `${name}.asc`);
+  const key = file === undefined ? undefined : { path: file, fingerprints };
   if (signature.kind === 'clear') return { kind: 'clear', key };
   return { kind: signature.kind, file: fill(signature.file, words), key };
 }

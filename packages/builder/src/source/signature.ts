@@ -4,9 +4,9 @@ import { VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { withWorkFolder } from '../work-folder.ts';
 
-/** A vendor's key as it comes along, and what it must be. */
+/** A vendor's key, and what it must be. */
 export interface VendorKey {
-  /** ASCII-armored public keys (RFC 9580, 6.2). */
+  /** Public keys, ASCII-armored (RFC 9580, 6.2) or not. */
   readonly path: string;
   /** Of the primary keys that may sign, as upper-case hex. */
   readonly fingerprints: readonly string[];
@@ -62,7 +62,7 @@ async function runGpgv(
   what: string,
 ): Promise<void> {
   const keyring = join(folder, 'keyring');
-  await writeFile(keyring, dearmor(await readKey(key.path)));
+  await writeFile(keyring, await readKey(key.path));
   const args = ['--homedir', folder, '--status-fd', '1', '--keyring', keyring, ...files];
   const { stdout, stderr } = await ctx.exec('gpgv', args, {
     allowFailure: true,
@@ -77,14 +77,12 @@ async function runGpgv(
 /** A signature that does not fit, or data besides what is signed: then it may not be the signed data that was written. */
 const BROKEN = /^\[GNUPG:\] (?:BADSIG|ERROR|NODATA) /m;
 
-async function readKey(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new VirtainersError('DEFINITION_INVALID', `reading ${path}: no key of that name beside the definitions`, {
-      cause,
-    });
-  }
+async function readKey(path: string): Promise<Buffer> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new VirtainersError('DEFINITION_INVALID', `reading the key ${path}: ${(cause as Error).message}`, { cause });
+  });
+  const text = bytes.toString('latin1');
+  return text.includes('-----BEGIN PGP PUBLIC KEY BLOCK-----') ? dearmor(text) : bytes;
 }
 
 /** The primary keys of the signatures that hold (doc/DETAILS of GnuPG, VALIDSIG). */

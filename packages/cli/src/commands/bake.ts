@@ -25,6 +25,7 @@ const schema = z.object({
   signKey: z.string().min(1).optional(),
   sha256: checksum('sha256').optional(),
   sha512: checksum('sha512').optional(),
+  vendorKey: z.string().min(1).optional(),
   allowUnverified: flag,
   offline: flag,
   arch: z.array(z.enum(ARCHITECTURES, 'amd64 or arm64')).optional(),

@@ -1,4 +1,4 @@
-import { attesting, customizing } from '../bake-options.ts';
+import { attesting, customizing, verifying } from '../bake-options.ts';
 import type { CommandRow, GroupRow, OptionRow } from './rows.ts';
 import { cacheDir, container, ENGINES, engine, insecure, json } from './shared-rows.ts';
 import { CACHE_COMMANDS } from './table-cache.ts';
@@ -85,9 +85,7 @@ export const COMMANDS: readonly CommandRow[] = [
         repeated: true,
       },
       ...attesting,
-      { flags: '--sha256 <hex>', description: 'what the disk image must hash to, as it was published' },
-      { flags: '--sha512 <hex>', description: 'likewise' },
-      { flags: '--allow-unverified', description: 'bake a URL without a checksum' },
+      ...verifying,
       { flags: '--offline', description: 'ask nothing from the network: bake what was fetched before' },
       { flags: '--osinfo <id>', description: 'osinfo short id of the guest, such as debian13' },
       {
