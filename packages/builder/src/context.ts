@@ -29,7 +29,7 @@ export interface Patience {
 }
 
 /**
- * Progress, for bars and plain lines. `step` ids are stable: find, fetch, root, feature-NAME, tools, disk, size, customize, layers, archive, load, push, attach, sign.
+ * Progress, for bars and plain lines. `step` ids are stable: find, fetch, root, feature-NAME, tools, disk, size, customize, base, scrub, layers, archive, load, push, attach, sign.
  * `image` is the name of the image that the step is for, of several that are made at once; undefined: it is for all.
  */
 export type BuildEvent = { readonly step: string; readonly image?: string | undefined } & (

@@ -6,6 +6,7 @@ export const ERRORS = {
   ARGUMENTS_BAD: { exit: 64, title: 'The command line cannot be understood' },
   BASE_MISMATCH: { exit: 65, title: 'The overlay was made on another base disk' },
   DISK_REFUSED: { exit: 65, title: 'The disk image is unsafe, broken or of an unknown kind' },
+  SCRUB_IMPOSSIBLE: { exit: 65, title: 'What only its machine may have cannot be taken out of a disk' },
   DIGEST_MISMATCH: { exit: 65, title: 'The bytes are not the ones that were asked for' },
   SIGNATURE_BAD: { exit: 65, title: 'A signature of a vendor is missing or does not hold' },
   SOURCE_UNAVAILABLE: { exit: 69, title: 'A file could not be fetched' },

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { type ChainLink, chainName, checkChain, parseJson } from '@virtainers/core';
-import { z } from 'zod';
+import { type ChainLink, chainName, checkChain } from '@virtainers/core';
 import { workingIn } from '../cache-lock.ts';
 import type { BuildContext } from '../context.ts';
 import { type BaseWanted, findBaseImage } from '../publish/base-image.ts';
 import { takeDisks } from '../publish/image-disks.ts';
-import { BLOCK, changedBlocks, type Stretch } from './changed-blocks.ts';
+import { BLOCK, changedBlocks } from './changed-blocks.ts';
 import { compareFiles, type FileChange } from './compare-files.ts';
 import { readExt4 } from './ext4.ts';
+import { mapDisk } from './map-disk.ts';
 import { type Partition, readPartitions } from './partitions.ts';
 
 export interface DiffRequest {
@@ -35,9 +35,6 @@ export interface DiskDiff {
   readonly elsewhere: number;
 }
 
-/** What qemu-img map prints of a stretch: depth 0 is the overlay's own. */
-const mapSchema = z.array(z.object({ start: z.number(), length: z.number(), depth: z.number() }));
-
 /**
  * What an overlay changed: bytes by partition, and files where they lie in ext4. Both disks are unpacked for it, sparse, in the
  * cache's folder; nothing is mounted.
@@ -54,7 +51,11 @@ export async function diffDisk(ctx: BuildContext, request: DiffRequest): Promise
     ctx.onEvent({ type: 'start', step: 'disk', title: `comparing ${request.overlay} with its base` });
     await convert(ctx, chainName(top, rest), before);
     await convert(ctx, overlay, now);
-    const blocks = await changedBlocks(before, now, await ownStretches(ctx, overlay));
+    const blocks = await changedBlocks(
+      before,
+      now,
+      (await mapDisk(ctx, overlay)).filter(({ depth }) => depth === 0),
+    );
     const partitions: PartitionDiff[] = [];
     for (const partition of await readPartitions(ctx, now, request.virtualSize)) {
       partitions.push(await diffPartition(ctx, partition, blocks, { before, now, scratch: join(folder, 'questions') }));
@@ -84,9 +85,4 @@ async function diffPartition(
 
 async function convert(ctx: BuildContext, from: string, to: string): Promise<void> {
   await ctx.exec('qemu-img', ['convert', '-q', '-O', 'raw', from, to], { signal: ctx.signal });
-}
-
-async function ownStretches(ctx: BuildContext, overlay: string): Promise<Stretch[]> {
-  const { stdout } = await ctx.exec('qemu-img', ['map', '--output=json', overlay], { signal: ctx.signal });
-  return mapSchema.parse(parseJson(stdout)).filter(({ depth }) => depth === 0);
 }

@@ -20,6 +20,9 @@ import { digestedLayer, type Layer, planLayer } from '../oci/layer.ts';
 import { parseReference } from '../oci/reference.ts';
 import { digestSegments } from '../oci/segments.ts';
 import { checkEpoch } from '../oci/tar.ts';
+import { type Cleaning, cleanOverlay } from '../scrub/clean-overlay.ts';
+import type { Overlaid } from '../scrub/picture.ts';
+import type { Secret } from '../scrub/secrets.ts';
 import { writeArchiveFile } from '../sink/archive-file.ts';
 import type { SinkResult } from '../sink/sink.ts';
 import { type BaseImage, type BaseWanted, findBaseImage, OVERLAYS_LABEL } from './base-image.ts';
@@ -43,6 +46,8 @@ export interface PublishRequest {
   /** One disk that stands alone instead of one more layer. */
   readonly fold?: Fold | undefined;
   readonly message?: string | undefined;
+  /** Takes out what only this machine may have: by default of what is sent somewhere, not of an archive. */
+  readonly scrub?: boolean | undefined;
   readonly insecure?: boolean | undefined;
 }
 
@@ -55,26 +60,49 @@ export interface PublishResult {
   /** What is new: the overlay, or with `fold` the disk. */
   readonly disk: { readonly sha256: Digest; readonly size: number; readonly virtualSize: number };
   readonly sink: SinkResult;
+  /** What was taken out, and which secrets are left: paths in the guest. */
+  readonly scrubbed: readonly string[];
+  readonly secrets: readonly Secret[];
 }
 
 /**
  * Publishes an overlay as one more layer on the image that it was made from. The same overlay gives the same digest.
- * DISK_REFUSED for one whose header names anything but its chain; BASE_MISMATCH where its image is not found.
+ * DISK_REFUSED for one whose header names anything but its chain; BASE_MISMATCH where its image is not found; SCRUB_IMPOSSIBLE.
  */
 export async function publish(ctx: BuildContext, request: PublishRequest): Promise<PublishResult> {
   const reference = parseReference(request.reference);
   await checkOverlay(request);
   return workingIn(ctx, 'publish', async (folder) => {
-    const base = await findBaseImage(ctx, request, folder, request);
+    const base = fetchedOnce(await findBaseImage(ctx, request, folder, request), folder);
+    const clean = await cleanOverlay(ctx, base, request, { cleaning: cleaningOf(request), folder, reference });
     const { layers, disk, labels } = request.fold
-      ? await foldOnto(ctx, base, request, request.fold, folder)
-      : await addOverlay(ctx, base, request, folder);
+      ? await foldOnto(ctx, base, clean, request.fold, folder)
+      : await addOverlay(ctx, base, clean, folder);
     const created = checkEpoch(ctx.sourceDateEpoch);
     const image = composeImage(base.rawConfig, layers, { created, message: request.message, labels });
     const named = { image, references: [reference], arch: base.config.architecture, mtime: created };
     const sink = await deliver(ctx, base, named, request, folder);
-    return { reference, digest: image.digest, base: base.digest, disk, sink };
+    const { scrubbed, secrets } = clean;
+    return { reference, digest: image.digest, base: base.digest, disk, sink, scrubbed, secrets };
   });
+}
+
+/** What is sent somewhere is scrubbed, what is kept in a file is looked into, unless something else was asked for. */
+function cleaningOf({ scrub, output }: PublishRequest): Cleaning {
+  if (scrub === undefined) return output === undefined ? 'scrub' : 'look';
+  return scrub ? 'scrub' : 'nothing';
+}
+
+/** Several steps may need the layers: they lie in `folder`. */
+function fetchedOnce(base: BaseImage, folder: string): BaseImage {
+  let layers: ReturnType<BaseImage['fetch']> | undefined;
+  return {
+    ...base,
+    fetch: () => {
+      layers ??= base.fetch(folder);
+      return layers;
+    },
+  };
 }
 
 /** Before any program opens it. */
@@ -89,8 +117,7 @@ async function checkOverlay({ overlay, chain }: PublishRequest): Promise<void> {
   });
 }
 
-async function addOverlay(ctx: BuildContext, base: BaseImage, request: PublishRequest, folder: string) {
-  const { overlay, chain } = request;
+async function addOverlay(ctx: BuildContext, base: BaseImage, { overlay, chain }: Overlaid, folder: string) {
   const published = chain.slice(1).map(({ sha256 }) => sha256);
   const below = { ...(chain.at(-1) as ChainLink), path: pathInImage(published.length) };
   ctx.onEvent({ type: 'start', step: 'disk', title: `packing ${overlay}` });

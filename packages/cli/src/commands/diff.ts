@@ -1,4 +1,4 @@
-import type { DiskDiff, PartitionDiff } from '@virtainers/builder';
+import { type DiskDiff, type PartitionDiff, printablePath } from '@virtainers/builder';
 import { formatSize } from '@virtainers/core';
 import { diffData } from '@virtainers/host';
 import { z } from 'zod';
@@ -36,11 +36,6 @@ const MARKS = { new: 'A', changed: 'C', deleted: 'D' } as const;
 function renderPartition({ name, changed, files }: PartitionDiff): string[] {
   const head = `partition ${name}: ${formatSize(changed)}`;
   if (!files) return [`${head}; its file system is not ext4: which files that are is not known`];
-  const rows = files.map(({ change, size, path }) => [`${MARKS[change]}`, formatSize(size), printable(path)]);
+  const rows = files.map(({ change, size, path }) => [`${MARKS[change]}`, formatSize(size), printablePath(path)]);
   return [head, ...renderColumns(rows)];
-}
-
-/** A name in a guest's disk must not move the cursor. */
-function printable(path: string): string {
-  return /[\p{Cc}\p{Cf}]/u.test(path) ? JSON.stringify(path) : path;
 }

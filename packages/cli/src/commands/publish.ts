@@ -14,6 +14,7 @@ const schema = z.object({
   flatten: flag,
   commit: flag,
   message: z.string().min(1).max(1000).optional(),
+  scrub: z.boolean().optional(),
   base: z.string().min(1).optional(),
   insecure: flag,
   engine: engine.optional(),
@@ -30,8 +31,9 @@ export const action: Action = async (cli, [source = '', reference = ''], raw) =>
     cli.print(JSON.stringify(result, null, 2));
     return 0;
   }
-  const { sink, disk } = result;
+  const { sink, disk, scrubbed } = result;
   cli.log.info(`${result.reference}: ${formatSize(disk.size)} on ${result.base}`);
+  if (scrubbed.length > 0) cli.log.info(`  scrubbed: ${scrubbed.length} files of this machine alone`);
   cli.log.info(`  ${sink.kind}: ${sink.target}${sink.written ? '' : ' (held it already)'}`);
   cli.print(result.digest);
   return 0;

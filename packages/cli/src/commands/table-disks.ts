@@ -13,6 +13,12 @@ export const DISK_COMMANDS: readonly CommandRow[] = [
         flags: '--flatten',
         description: 'write the whole disk anew, as one that stands alone, instead of one more layer',
       },
+      {
+        flags: '--scrub',
+        description:
+          'take out what only this machine may have: machine-id, SSH host keys, the state of cloud-init, logs, shell histories; done by itself unless it goes into an archive',
+      },
+      { flags: '--no-scrub', description: 'publish the disk as it is, unread' },
       { flags: '--message <text>', description: "what has changed, for the image's history" },
       base,
       insecure,

@@ -15,6 +15,8 @@ export interface PublishWords {
   readonly output?: string | undefined;
   readonly fold?: 'flatten' | 'commit' | undefined;
   readonly message?: string | undefined;
+  /** As in the builder's PublishRequest. */
+  readonly scrub?: boolean | undefined;
   readonly insecure?: boolean | undefined;
 }
 
