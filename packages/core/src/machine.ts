@@ -18,6 +18,9 @@ export const IN_IMAGE = {
   overlays: '/overlays',
 } as const;
 
+/** Set in every image: the diffIDs of its layers, bottom first, with commas between them. */
+export const LAYERS_VARIABLE = 'VIRTAINERS_LAYERS';
+
 /** QEMU's user and group in every image (KubeVirt's containerDisk wants 107 too). */
 export const QEMU_UID = 107;
 export const QEMU_GID = 107;

@@ -1,4 +1,4 @@
-import { type Digest, digestBytes, HEALTH_CHECK, IN_IMAGE } from '@virtainers/core';
+import { type Digest, digestBytes, HEALTH_CHECK, IN_IMAGE, LAYERS_VARIABLE } from '@virtainers/core';
 import type { Layer, LayerName } from './layer.ts';
 import { MEDIA_TYPES } from './media-types.ts';
 
@@ -62,7 +62,11 @@ function configDocument(layers: readonly Layer[], fields: ImageFields): object {
     os: 'linux',
     config: {
       ExposedPorts: Object.fromEntries(fields.ports.map((port) => [`${port}/tcp`, {}])),
-      Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'XDG_RUNTIME_DIR=/tmp/virtainers'],
+      Env: [
+        'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        'XDG_RUNTIME_DIR=/tmp/virtainers',
+        layersVariable(layers),
+      ],
       Entrypoint: ['/usr/bin/tini', '-s', '--', '/usr/bin/node', IN_IMAGE.runtime],
       WorkingDir: '/',
       Labels: fields.labels,
@@ -78,6 +82,11 @@ function configDocument(layers: readonly Layer[], fields: ImageFields): object {
     rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffID) },
     history: layers.map((layer) => ({ created, created_by: createdBy(layer.name) })),
   };
+}
+
+/** Tells whoever runs the image what it is made of: no layer can hold its own digest, and engines hand no label in. */
+export function layersVariable(layers: readonly Layer[]): string {
+  return `${LAYERS_VARIABLE}=${layers.map(({ diffID }) => diffID).join(',')}`;
 }
 
 /** What a layer's history entry says. */

@@ -31,6 +31,8 @@ export interface BaseImage {
 export interface BaseWanted {
   /** What the overlay was made on, the base disk first. */
   readonly chain: readonly ChainLink[];
+  /** Of the layers of that very image, where they are known: another one may have the same disk. */
+  readonly diffIDs?: readonly Digest[] | undefined;
   /** Where to look for it, the likeliest first. */
   readonly references: readonly string[];
   /** Has the engine that made the overlay write its image into a file, as `docker save` does. */
@@ -38,25 +40,36 @@ export interface BaseWanted {
 }
 
 /**
- * Finds the image with that very disk: by the references, then among what was baked here, then in the engine, which gives it
- * away into `folder`. An image is known by what it holds, so that a tag that was moved is passed over. BASE_MISMATCH where
- * none has the disk.
+ * Finds the image that an overlay was made from: by the references, then among what was baked here, then in the engine, which
+ * gives it away into `folder`. An image is known by what it holds, its layers and its disks, so that a tag that was moved is
+ * passed over; one with the same disks and other layers, as `upgrade` makes it, is taken where there is no better one.
+ * BASE_MISMATCH where none has the disks.
  */
 export async function findBaseImage(
   ctx: BuildContext,
-  { chain, references, save }: BaseWanted,
+  { chain, diffIDs, references, save }: BaseWanted,
   folder: string,
   options: RegistryOptions = {},
 ): Promise<BaseImage> {
   const tried: string[] = [];
+  const alike: BaseImage[] = [];
+  const isIt = ({ config }: BaseImage) => diffIDs === undefined || config.rootfs.diff_ids.join() === diffIDs.join();
   for (const reference of references) {
     const found = await openOrigin(ctx, reference, options).catch((error: unknown) => reasonOf(error));
     const problem = typeof found === 'string' ? found : chainProblem(found.config, chain);
-    if (typeof found !== 'string' && problem === undefined) return found;
+    if (typeof found !== 'string' && problem === undefined) {
+      if (isIt(found)) return found;
+      alike.push(found);
+    }
     tried.push(`  ${reference}: ${problem}`);
   }
   const baked = await fromCache(ctx, chain);
-  if (baked) return baked;
+  if (baked && isIt(baked)) return baked;
+  const [other] = baked ? [...alike, baked] : alike;
+  if (other) {
+    ctx.log.info(`publishing onto ${other.origin}: the same disk, and other layers than it was run with`);
+    return other;
+  }
   tried.push(`  ${ctx.cacheDir}: no image with that disk was baked here`);
   if (save) {
     const saved = await fromEngine(ctx, save, folder);

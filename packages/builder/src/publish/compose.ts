@@ -1,6 +1,6 @@
-import { digestBytes } from '@virtainers/core';
+import { digestBytes, LAYERS_VARIABLE } from '@virtainers/core';
 import { z } from 'zod';
-import { createdBy, encode, type Image, timestamp } from '../oci/image.ts';
+import { createdBy, encode, type Image, layersVariable, timestamp } from '../oci/image.ts';
 import type { Layer } from '../oci/layer.ts';
 import { MEDIA_TYPES } from '../oci/media-types.ts';
 
@@ -14,7 +14,9 @@ export interface Publication {
 }
 
 const raw = z.looseObject({
-  config: z.looseObject({ Labels: z.record(z.string(), z.string()).nullish() }).nullish(),
+  config: z
+    .looseObject({ Labels: z.record(z.string(), z.string()).nullish(), Env: z.array(z.string()).nullish() })
+    .nullish(),
   rootfs: z.looseObject({ type: z.literal('layers'), diff_ids: z.array(z.string()) }),
   history: z.array(z.looseObject({ empty_layer: z.boolean().optional() })).optional(),
 });
@@ -26,10 +28,11 @@ const raw = z.looseObject({
 export function composeImage(rawConfig: Buffer, layers: readonly Layer[], publication: Publication): Image {
   const old = raw.parse(JSON.parse(rawConfig.toString('utf8')));
   const labels = withLabels(old.config?.Labels ?? {}, publication.labels);
+  const others = (old.config?.Env ?? []).filter((entry) => !entry.startsWith(`${LAYERS_VARIABLE}=`));
   const config = encode({
     ...old,
     created: timestamp(publication.created),
-    config: { ...old.config, Labels: labels },
+    config: { ...old.config, Env: [...others, layersVariable(layers)], Labels: labels },
     rootfs: { ...old.rootfs, diff_ids: layers.map(({ diffID }) => diffID) },
     history: layers.map((layer) => historyOf(layer, old, publication)),
   });

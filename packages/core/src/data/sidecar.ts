@@ -32,6 +32,8 @@ const sidecarSchema = z.looseObject({
   chain: z.array(linkSchema),
   /** The image's, as the caller of the container named it. */
   reference: z.string().optional(),
+  /** Of the image's layers, bottom first: which image it was at the last start, whatever it is called. */
+  diffIDs: z.array(z.custom<`sha256:${string}`>(isDigest, 'not a sha256 digest')).optional(),
   /** The seed's, at the last start. */
   instanceId: z.string().optional(),
   /** The random one that the seed sets while nothing else lets anybody in. */

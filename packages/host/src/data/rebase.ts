@@ -42,7 +42,7 @@ export async function rebaseData(context: HostContext, build: BuildContext, word
       const virtualSize = Number(header.virtualSize);
       const files = { copy: paths.temp, overlay: paths.overlay, virtualSize };
       const next = await rebaseOverlay(build, { ...words, ...files, chain, references });
-      await exchange(paths, sidecar, { ...sidecar, chain: [...next], reference: words.onto });
+      await exchange(paths, sidecar, { ...sidecar, chain: [...next], reference: words.onto, diffIDs: undefined });
       return [...next];
     } finally {
       await rm(paths.temp, { force: true });

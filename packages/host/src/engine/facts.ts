@@ -1,3 +1,4 @@
+import { type Digest, isDigest } from '@virtainers/core';
 import { z } from 'zod';
 
 /** What we rely on of `inspect --type container`; Docker's and Podman's are alike here. */
@@ -20,6 +21,7 @@ const container = z.object({
 const image = z.object({
   Id: z.string(),
   RepoDigests: z.array(z.string()).nullish(),
+  RootFS: z.object({ Layers: z.array(z.custom<Digest>(isDigest)).nullish() }).nullish(),
   Config: z.object({ Labels: z.record(z.string(), z.string()).nullish() }).nullish(),
 });
 
@@ -48,6 +50,8 @@ export interface ImageFacts {
   /** `host/name@digest`, where registries have it that it came from or went to. */
   readonly repoDigests: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
+  /** Of its layers, bottom first. */
+  readonly diffIDs: readonly Digest[] | undefined;
 }
 
 /** Parses what `inspect --type container` prints for one container. Throws where it is not that. */
@@ -73,7 +77,10 @@ export function parseContainer(json: unknown): ContainerFacts {
 /** Parses what `image inspect` prints for one image. */
 export function parseImage(json: unknown): ImageFacts {
   const [facts] = z.tuple([image]).parse(json);
-  return { id: facts.Id, repoDigests: facts.RepoDigests ?? [], labels: facts.Config?.Labels ?? {} };
+  return {
+    ...{ id: facts.Id, repoDigests: facts.RepoDigests ?? [], labels: facts.Config?.Labels ?? {} },
+    diffIDs: facts.RootFS?.Layers ?? undefined,
+  };
 }
 
 function parseEnvironment(words: readonly string[]): Record<string, string> {

@@ -66,6 +66,7 @@ test('without any setting', () => {
     debug: false,
     qemuArgs: [],
     reference: undefined,
+    diffIDs: undefined,
     warnings: [],
   });
 });
@@ -90,6 +91,7 @@ test('every setting of this version', () => {
     READY_TIMEOUT: '30',
     DEBUG: 'y',
     VIRTAINERS_REFERENCE: 'registry.example/me/box:1',
+    VIRTAINERS_LAYERS: `sha256:${'a'.repeat(64)},sha256:${'b'.repeat(64)}`,
   };
   expect(parse(env, { args: ['-snapshot'] })).toMatchObject({
     ramMiB: 2048,
@@ -109,6 +111,7 @@ test('every setting of this version', () => {
     debug: true,
     qemuArgs: ['-snapshot'],
     reference: 'registry.example/me/box:1',
+    diffIDs: [`sha256:${'a'.repeat(64)}`, `sha256:${'b'.repeat(64)}`],
     warnings: [],
   });
 });

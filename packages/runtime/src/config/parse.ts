@@ -1,4 +1,4 @@
-import { formatSize, type Machine, VirtainersError } from '@virtainers/core';
+import { type Digest, formatSize, type Machine, VirtainersError } from '@virtainers/core';
 import type { Port } from '../guest/port.ts';
 import { type Arguments, parseArguments } from './arguments.ts';
 import { type FirmwareSettings, readFirmware } from './firmware.ts';
@@ -31,6 +31,8 @@ export interface Config {
   readonly debug: boolean;
   readonly qemuArgs: readonly string[];
   readonly reference: string | undefined;
+  /** Of the image's layers, bottom first. */
+  readonly diffIDs: readonly Digest[] | undefined;
   /** Lines for the log. */
   readonly warnings: readonly string[];
 }
@@ -99,6 +101,7 @@ function read(reader: Reader, input: ConfigInput, words: Arguments): Config {
     debug: reader.read('DEBUG', value.parseYesNo, false),
     qemuArgs: 'qemuArgs' in words ? words.qemuArgs : [],
     reference: reader.read('VIRTAINERS_REFERENCE', (text) => (REFERENCE.test(text) ? text : undefined), undefined),
+    diffIDs: reader.read('VIRTAINERS_LAYERS', value.parseDigests, undefined),
     warnings: [
       ...smallRam(ramMiB, machine),
       ...typos(

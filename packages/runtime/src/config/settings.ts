@@ -146,6 +146,12 @@ const TABLE = [
     allowed: 'an image reference: printable characters without spaces, at most 512',
   },
   {
+    name: 'VIRTAINERS_LAYERS',
+    default: 'set in the image',
+    meaning: 'What the image is made of, kept beside the overlay: `publish` knows the image by it.',
+    allowed: 'diffIDs, bottom first, separated by commas',
+  },
+  {
     name: 'AUTO_ATTACH',
     default: 'yes',
     meaning: "Give every interface of the container to the guest, or only those in ATTACH_IFACES (BBVA/kvm's).",

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { parseSize } from '@virtainers/core';
+import { type Digest, isDigest, parseSize } from '@virtainers/core';
 import type { Port } from '../guest/port.ts';
 
 /** Readers of single values: the value, or undefined when the text is not allowed. None of them throws. */
@@ -107,6 +107,11 @@ export function parseNetwork(text: string): string | undefined {
 export function parseAddresses(text: string): string[] | undefined {
   const addresses = text.trim().split(/[\s,]+/);
   return addresses.every((address) => isIP(address) !== 0) ? addresses : undefined;
+}
+
+export function parseDigests(text: string): Digest[] | undefined {
+  const digests = text.split(',');
+  return digests.every(isDigest) ? (digests as Digest[]) : undefined;
 }
 
 /** Words as a shell would split them: spaces part them, quotes hold them together. */

@@ -33,6 +33,8 @@ export interface OpenDiskOptions extends Users {
   /** Bytes. */
   readonly diskSize: number | undefined;
   readonly reference: string | undefined;
+  /** Of the image's layers. */
+  readonly diffIDs?: readonly Digest[] | undefined;
   /** Who we are, for whoever finds the folder locked: the container's host name. */
   readonly holder: string;
   /** The text of /proc/self/mountinfo. */
@@ -129,9 +131,12 @@ async function keepSidecar(
 ): Promise<Sidecar> {
   const fresh = plan.action === 'create' || !sidecar;
   const reference = options.reference ?? (fresh ? undefined : sidecar.reference);
-  const next = fresh
-    ? newSidecar(plan.chain, reference)
-    : { ...sidecar, chain: [...plan.chain], ...(reference === undefined ? {} : { reference }) };
+  const { diffIDs: _, ...made } = fresh ? newSidecar(plan.chain, reference) : sidecar;
+  const next: Sidecar = {
+    ...{ ...made, chain: [...plan.chain] },
+    ...(reference === undefined ? {} : { reference }),
+    ...(options.diffIDs === undefined ? {} : { diffIDs: [...options.diffIDs] }),
+  };
   if (!isDeepStrictEqual(next, sidecar)) await writeSidecar(paths.sidecar, next);
   await own(paths.sidecar, paths.folder, options);
   await options.onStep?.('sidecar');

@@ -18,6 +18,7 @@ export async function openGuestDisk(deps: Deps): Promise<OpenDisk> {
     diskSize: config.diskSize,
     ...users,
     reference: config.reference,
+    diffIDs: config.diffIDs,
     holder: hostname,
     mountinfo: facts.mountinfo,
     log,
