@@ -28,6 +28,7 @@ test.for([
   'docs/running.md',
   'docs/persistence.md',
   'docs/publishing.md',
+  'docs/snapshots.md',
   'docs/cloud-init.md',
   'docs/console.md',
 ])('%s', { timeout: 1_200_000 }, (page) => follow(reader, page));

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { snapshotSchema } from './data/snapshots.ts';
 import { ERRORS, type ErrorCode, VirtainersError } from './errors.ts';
 import { parseJson } from './json.ts';
 
@@ -11,8 +12,23 @@ const CODES = Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]];
 export const answerSchema = z.discriminatedUnion('kind', [
   /** In bytes. */
   z.object({ kind: z.literal('progress'), done: z.number(), total: z.number() }),
-  /** The copy lies at `path` until the verb's standard input ends; `size`: in bytes, of the file. */
-  z.object({ kind: z.literal('copied'), path: z.string(), size: z.number(), frozen: z.boolean() }),
+  /** The copy lies at `path` until the verb's standard input ends; `size`: in bytes, of the file; `snapshots`: how many it does not hold. */
+  z.object({
+    kind: z.literal('copied'),
+    path: z.string(),
+    size: z.number(),
+    frozen: z.boolean(),
+    snapshots: z.number(),
+  }),
+  /** The oldest first. */
+  z.object({ kind: z.literal('snapshots'), snapshots: z.array(snapshotSchema) }),
+  /** `kept`: the snapshot that the state before a restore was kept as; `paused`: how long the guest stood still, in ms. */
+  z.object({
+    kind: z.literal('changed'),
+    snapshot: snapshotSchema,
+    kept: z.string().optional(),
+    paused: z.number().optional(),
+  }),
   z.object({
     kind: z.literal('error'),
     code: z.enum(CODES).catch('COMMAND_FAILED'),

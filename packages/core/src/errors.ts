@@ -25,6 +25,7 @@ export const ERRORS = {
   ENGINE_UNAVAILABLE: { exit: 69, title: 'No container engine answers' },
   CONTAINER_UNKNOWN: { exit: 64, title: 'No container of that name' },
   CONTAINER_STOPPED: { exit: 69, title: 'The container is not running' },
+  SNAPSHOT_UNKNOWN: { exit: 64, title: 'The machine has no snapshot of that name' },
   NETWORK_UNKNOWN: { exit: 64, title: 'No network of that name' },
   NETWORK_EXISTS: { exit: 64, title: 'There is a network of that name' },
   NETWORK_OVERLAPS: { exit: 65, title: 'The addresses of a network are in use, as another network or a route' },

@@ -3,6 +3,7 @@ export * from './chain.ts';
 export * from './data/lock.ts';
 export * from './data/paths.ts';
 export * from './data/sidecar.ts';
+export * from './data/snapshots.ts';
 export * from './digest.ts';
 export * from './disk-full.ts';
 export * from './disk-header.ts';

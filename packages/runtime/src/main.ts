@@ -18,6 +18,7 @@ import { showHelp, showVersion } from './verbs/help.ts';
 import type { MachineDeps } from './verbs/machine.ts';
 import { checkContainer, printXml } from './verbs/plan.ts';
 import { openShell } from './verbs/shell.ts';
+import { snapshotMachine } from './verbs/snapshot.ts';
 import { reportHealth, reportStatus } from './verbs/status.ts';
 
 /** The supervisor: the one program that tini runs. The only file here that knows a process, its arguments and its signals. */
@@ -42,6 +43,8 @@ async function main(): Promise<number> {
       return connectGuest(statusPath, agentOf(driver), args.args, process.stdin, process.stdout);
     case 'copy':
       return copyDisk(machineDeps(driver, statusPath, out));
+    case 'snapshot':
+      return snapshotMachine(machineDeps(driver, statusPath, out), args.args);
     case 'shell':
       return openShell(makeSpawn(), driver, args);
     case 'run':

@@ -25,7 +25,7 @@ import { hostQemuTool } from '../disk/qemu-tool.ts';
 import { segmentsSize, writeSegments } from '../oci/segments.ts';
 import { tarSegments } from '../oci/tar.ts';
 import { indexTar, readExactly, type TarMember } from '../oci/tar-index.ts';
-import { flattenChain, packOverlay } from './overlay-file.ts';
+import { describePacked, flattenChain, type PackedDisk, packOverlay } from './overlay-file.ts';
 
 const FORMAT_VERSION = 1;
 const NAMES = {
@@ -45,7 +45,7 @@ const contentsSchema = z.looseObject({
 });
 
 /**
- * Writes a data folder as one file: a tar with the overlay, packed, its sidecar, what firmware and TPM remember, and the
+ * Writes a data folder as one file: a tar with the overlay, packed or with its snapshots, its sidecar, what firmware and TPM remember, and the
  * digests of all. Whole or not at all. Gives back its size in bytes.
  */
 export async function writeDataFile(
@@ -56,13 +56,8 @@ export async function writeDataFile(
 ): Promise<number> {
   const { overlay } = paths;
   return workingIn(ctx, 'export', async (folder) => {
-    const qemu = await hostQemuTool(ctx.exec, ctx.spawn);
-    const below = sidecar.chain.at(-1);
     ctx.onEvent({ type: 'start', step: 'disk', title: `packing ${overlay}` });
-    const options = { signal: ctx.signal };
-    const disk = below
-      ? await packOverlay(qemu, overlay, below, folder, options)
-      : await flattenChain(qemu, [overlay], folder, options);
+    const disk = await packDisk(ctx, overlay, sidecar, folder);
     ctx.onEvent({ type: 'end', step: 'disk', note: formatSize(disk.size), cached: false });
     const text = Buffer.from(`${JSON.stringify(sidecar, undefined, 2)}\n`);
     const state = await readState(paths);
@@ -112,6 +107,15 @@ export async function readDataFile(file: string, paths: DataPaths): Promise<Side
     requireDigest(file, path, wanted, await unpack(file, member(path), to));
   }
   return sidecar;
+}
+
+/** Packed, unless it has snapshots: packing would lose them. */
+async function packDisk(ctx: BuildContext, overlay: string, { chain }: Sidecar, folder: string): Promise<PackedDisk> {
+  const header = await readQcow2Header(overlay);
+  if (header && header.snapshots > 0) return describePacked(overlay);
+  const qemu = await hostQemuTool(ctx.exec, ctx.spawn);
+  const [below, options] = [chain.at(-1), { signal: ctx.signal }];
+  return below ? packOverlay(qemu, overlay, below, folder, options) : flattenChain(qemu, [overlay], folder, options);
 }
 
 /** UEFI's variables and the files of the TPM, which are small: what is there of them. */

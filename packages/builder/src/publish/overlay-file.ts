@@ -69,7 +69,8 @@ async function nameBacking(qemu: QemuTool, path: string, backing: string): Promi
   if (exitCode !== 0) throw new VirtainersError('COMMAND_FAILED', `naming the base of ${path}: ${stderr.trim()}`);
 }
 
-async function describePacked(path: string): Promise<PackedDisk> {
+/** A finished disk file, hashed. */
+export async function describePacked(path: string): Promise<PackedDisk> {
   const [sha256, { size }, header] = await Promise.all([digestFile(path), stat(path), readQcow2Header(path)]);
   return { path, sha256, size, virtualSize: Number(header?.virtualSize ?? 0) };
 }

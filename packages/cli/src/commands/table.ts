@@ -3,6 +3,7 @@ import type { CommandRow, GroupRow, OptionRow } from './rows.ts';
 import { cacheDir, container, ENGINES, engine, insecure, json } from './shared-rows.ts';
 import { CACHE_COMMANDS } from './table-cache.ts';
 import { DISK_COMMANDS } from './table-disks.ts';
+import { SNAPSHOT_COMMANDS } from './table-snapshot.ts';
 
 const sinks: readonly OptionRow[] = [
   {
@@ -37,6 +38,7 @@ export const GLOBAL_OPTIONS: readonly OptionRow[] = [
 export const GROUPS: readonly GroupRow[] = [
   { name: 'cache', summary: 'see and free what bakes keep (cache ls, prune, path)' },
   { name: 'network', summary: 'make networks for virtual machines (network create)' },
+  { name: 'snapshot', summary: 'keep states of a machine and go back to them (snapshot create, ls, restore, rm)' },
 ];
 
 /** Every command. The help, docs/commands.md and the completion scripts are made from this table. */
@@ -310,6 +312,7 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import('./wait.ts'),
   },
   ...DISK_COMMANDS,
+  ...SNAPSHOT_COMMANDS,
   {
     name: 'network create',
     summary: 'make a network for virtual machines, clear of every other',

@@ -10,6 +10,8 @@ export interface DataPaths {
   readonly lock: string;
   /** A copy of the overlay of a running machine, for as long as somebody reads it. */
   readonly copy: string;
+  /** There while its snapshots are being changed. */
+  readonly changing: string;
   /** UEFI's, where the guest starts with it; those of secure boot are others, for they hold keys. */
   readonly variables: string;
   readonly secureVariables: string;
@@ -26,6 +28,7 @@ export function dataPaths(folder: string): DataPaths {
     sidecar: join(folder, 'local_image.json'),
     lock: join(folder, 'local_image.lock'),
     copy: join(folder, 'local_image.copy.qcow2'),
+    changing: join(folder, 'local_image.changing'),
     variables: join(folder, 'local_variables.fd'),
     secureVariables: join(folder, 'local_secure_variables.fd'),
     tpm: join(folder, 'local_tpm'),

@@ -36,6 +36,8 @@ const sidecarSchema = z.looseObject({
   diffIDs: z.array(z.custom<`sha256:${string}`>(isDigest, 'not a sha256 digest')).optional(),
   /** The seed's, at the last start. */
   instanceId: z.string().optional(),
+  /** A snapshot that was restored: its memory is resumed by the next start. */
+  resume: z.string().optional(),
   /** The random one that the seed sets while nothing else lets anybody in. */
   generatedPassword: z.string().optional(),
 });

@@ -1,4 +1,4 @@
-import { lstat } from 'node:fs/promises';
+import { chmod, chown, lstat, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import {
@@ -11,6 +11,7 @@ import {
   readSidecar,
   type Sidecar,
   VirtainersError,
+  writeSidecar,
 } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 
@@ -51,6 +52,14 @@ export async function readDataFolder(paths: DataPaths): Promise<OpenDataFolder> 
   }
   checkOverlayHeader(header, sidecar.chain.at(-1)?.path, paths.overlay);
   return { paths, sidecar, header };
+}
+
+/** The file keeps its owner and mode. */
+export async function rewriteSidecar(paths: DataPaths, sidecar: Sidecar): Promise<void> {
+  const { uid, gid, mode } = await stat(paths.sidecar);
+  await writeSidecar(paths.sidecar, sidecar);
+  await chown(paths.sidecar, uid, gid);
+  await chmod(paths.sidecar, mode);
 }
 
 async function requireFile(path: string): Promise<void> {

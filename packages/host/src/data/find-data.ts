@@ -13,10 +13,23 @@ export interface FoundData extends OpenDataFolder {
   readonly container: FoundContainer | undefined;
 }
 
+/** Where a disk is: a folder of this machine, a running container, or one whose files this person cannot use where they are. */
+export type DataPlace =
+  | { readonly kind: 'folder'; readonly folder: string; readonly container: FoundContainer | undefined }
+  | { readonly kind: 'running' | 'elsewhere'; readonly container: FoundContainer };
+
+/** A folder is a word with a slash, or one whose data folder is here; else it is a container. CONTAINER_UNKNOWN. */
+export async function findData(context: HostContext, word: string, engine: EngineName | undefined): Promise<DataPlace> {
+  if (await isFolder(word)) return { kind: 'folder', folder: word, container: undefined };
+  const container = await findContainer(context, word, engine);
+  if (container.facts.running) return { kind: 'running', container };
+  const { here } = dataPlace(context, container);
+  return here && (await mayUse(here)) ? { kind: 'folder', folder: here, container } : { kind: 'elsewhere', container };
+}
+
 /**
- * Opens the data folder that a person means: one with a slash in its name, or one that is here; else that of a container, where
- * it lies on this machine, or a copy of what is in it; of one that runs, a copy as of now. CONTAINER_UNKNOWN and what
- * withLockedFolder and withRunningCopy throw.
+ * Opens the disk that a person means, in its data folder, or a copy of what is in it; of a machine that runs, a copy as of now. What
+ * findData, withLockedFolder and withRunningCopy throw.
  */
 export async function withData<T>(
   context: HostContext & { readonly cacheDir: string },
@@ -24,16 +37,17 @@ export async function withData<T>(
   engine: EngineName | undefined,
   use: (data: FoundData) => Promise<T>,
 ): Promise<T> {
-  if (await isFolder(word)) return useFolder(context, word, undefined, use);
-  const container = await findContainer(context, word, engine);
-  if (container.facts.running) {
-    return withRunningCopy(context, container, async (paths) => use({ ...(await readDataFolder(paths)), container }));
+  const place = await findData(context, word, engine);
+  const { container } = place;
+  if (place.kind === 'folder') return useFolder(context, place.folder, container, use);
+  if (place.kind === 'running') {
+    return withRunningCopy(context, place.container, async (paths) =>
+      use({ ...(await readDataFolder(paths)), container }),
+    );
   }
-  const { inside, here } = dataPlace(context, container);
-  if (here && (await mayUse(here))) return useFolder(context, here, container, use);
   return withCacheFolder(context, 'tmp', 'data', async (folder) => {
-    const paths = dataPaths(inside);
-    await copyData(container, paths, paths.overlay, folder);
+    const paths = dataPaths(dataPlace(context, place.container).inside);
+    await copyData(place.container, paths, paths.overlay, folder);
     return useFolder(context, folder, container, use);
   });
 }

@@ -4,14 +4,14 @@ import { type BuildContext, rebaseOverlay } from '@virtainers/builder';
 import {
   type ChainLink,
   type DataPaths,
+  listSnapshots,
   readSidecar,
   type Sidecar,
   syncDirectory,
   VirtainersError,
-  writeSidecar,
 } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
-import { withLockedFolder } from './data-folder.ts';
+import { rewriteSidecar, withLockedFolder } from './data-folder.ts';
 
 export interface RebaseWords {
   readonly folder: string;
@@ -35,6 +35,7 @@ export async function rebaseData(context: HostContext, build: BuildContext, word
     if (sidecar.chain.some(({ seen }) => seen !== undefined) || sidecar.chain.length === 0) {
       throw new VirtainersError('DISK_REFUSED', `rebasing ${paths.overlay}: it lies on the disk of no image`);
     }
+    if (header.snapshots > 0) await refuseSnapshots(context, paths);
     const references = [words.base ?? sidecar.reference ?? []].flat();
     try {
       await copyFile(paths.overlay, paths.temp, constants.COPYFILE_FICLONE);
@@ -50,6 +51,18 @@ export async function rebaseData(context: HostContext, build: BuildContext, word
   });
 }
 
+/** What they do not hold themselves they would read from the new base. */
+async function refuseSnapshots({ exec }: HostContext, { overlay }: DataPaths): Promise<never> {
+  const names = (await listSnapshots(exec, overlay)).map(({ name }) => name).join(' ');
+  throw new VirtainersError(
+    'DISK_REFUSED',
+    `rebasing ${overlay}: it has snapshots, which belong to its base: ${names}`,
+    {
+      hint: `remove them first: virtainers snapshot rm FOLDER ${names}`,
+    },
+  );
+}
+
 function previous({ overlay }: DataPaths): string {
   return `${overlay}.before-rebase`;
 }
@@ -62,10 +75,10 @@ async function exchange(paths: DataPaths, old: Sidecar, next: Sidecar): Promise<
   await link(paths.overlay, previous(paths));
   const [top, ...below] = next.chain.toReversed();
   if (!top) throw new Error('a chain without links');
-  await write(paths, { ...next, chain: [...below.reverse(), { ...top, path: INTERRUPTED }], before: old });
+  await rewriteSidecar(paths, { ...next, chain: [...below.reverse(), { ...top, path: INTERRUPTED }], before: old });
   await rename(paths.temp, paths.overlay);
   await syncDirectory(paths.folder);
-  await write(paths, next);
+  await rewriteSidecar(paths, next);
   await rm(previous(paths));
 }
 
@@ -78,16 +91,9 @@ async function putBack(paths: DataPaths): Promise<void> {
     // rename(2) does nothing where both names are one file, which they are until the new overlay is in place.
     await rename(previous(paths), paths.overlay);
     await syncDirectory(paths.folder);
-    await write(paths, before);
+    await rewriteSidecar(paths, before);
   }
   await rm(previous(paths), { force: true });
-}
-
-async function write(paths: DataPaths, sidecar: Sidecar): Promise<void> {
-  const { uid, gid, mode } = await stat(paths.sidecar);
-  await writeSidecar(paths.sidecar, sidecar);
-  await chown(paths.sidecar, uid, gid);
-  await chmod(paths.sidecar, mode);
 }
 
 async function keepOwner(from: string, to: string): Promise<void> {

@@ -26,6 +26,7 @@ export async function withRunningCopy<T>(
       ? 'its file systems were frozen for that moment'
       : 'no agent could freeze its file systems: it is as after a power cut';
     context.log.info(`${facts.name}: ${formatSize(answer.size)} copied; ${how}`);
+    if (answer.snapshots > 0) context.log.info(`  its ${answer.snapshots} snapshots are not in the copy`);
     const { inside, here } = dataPlace(context, container);
     const local = here && dataPaths(here);
     if (local && (await mayRead(local))) return await use({ ...local, overlay: local.copy });

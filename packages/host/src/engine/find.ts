@@ -31,6 +31,13 @@ export async function findEngines(context: HostContext, wanted?: EngineName): Pr
   });
 }
 
+/** The first that answers. ENGINE_UNAVAILABLE. */
+export async function firstEngine(context: HostContext): Promise<EngineName> {
+  const [engine] = await findEngines(context);
+  if (!engine) throw new Error('findEngines gave no engine, and no error');
+  return engine.dialect.name;
+}
+
 function describeAnswers(answers: readonly Answer[]): string {
   const tried = answers.map(({ dialect, problem }) => `  ${dialect.name}: ${problem}`);
   return ['no container engine answers; tried', ...tried].join('\n');

@@ -25,7 +25,7 @@ function supervisor(lines: readonly string[], failure?: string): FoundContainer 
 }
 
 const ask = (found: FoundContainer) => askMachine(contextOf({}), found, ['copy'], 'copied');
-const copied = { kind: 'copied', path: '/mounted/local_image.copy.qcow2', size: 5, frozen: true };
+const copied = { kind: 'copied', path: '/mounted/local_image.copy.qcow2', size: 5, frozen: true, snapshots: 0 };
 
 test('the answer comes after news of progress, and what is held is held until the end', async () => {
   const progress = { kind: 'progress', done: 1, total: 5 };

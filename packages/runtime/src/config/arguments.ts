@@ -5,11 +5,11 @@ export type Arguments =
   | { readonly verb: 'run' | 'xml' | 'check'; readonly qemuArgs: readonly string[] }
   /** `args` go to the shell as they are: `bash -c 'virsh list'`. */
   | { readonly verb: 'shell'; readonly shell: 'bash' | 'sh'; readonly args: readonly string[] }
-  | { readonly verb: 'connect' | 'copy'; readonly args: readonly string[] }
+  | { readonly verb: 'connect' | 'copy' | 'snapshot'; readonly args: readonly string[] }
   | { readonly verb: 'status'; readonly follow: boolean }
   | { readonly verb: 'health' | 'help' | 'version' };
 
-const VERBS = 'bash, sh, shell, xml, check, health, status, connect, copy, --help, --version';
+const VERBS = 'bash, sh, shell, xml, check, health, status, connect, copy, snapshot, --help, --version';
 
 /** Options of QEMU that libvirt sets itself: a second one would win, or end QEMU. Each with what to use instead. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -67,6 +67,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     case 'sh':
       return { verb: 'shell', shell: 'sh', args: rest };
     case 'connect':
+    case 'snapshot':
       return { verb: first, args: rest };
     case 'copy':
       return { ...alone(first, rest), args: [] };

@@ -15,6 +15,7 @@ import {
   type Sidecar,
   type Spawn,
   saysDiskFull,
+  settleSnapshots,
   VirtainersError,
   writeSidecar,
 } from '@virtainers/core';
@@ -48,6 +49,8 @@ export interface OpenDiskOptions extends Users {
 interface Facts {
   readonly instanceId?: string;
   readonly generatedPassword?: string;
+  /** The snapshot whose memory the next start resumes. */
+  readonly resume?: string | undefined;
 }
 
 export interface OpenDisk extends Facts {
@@ -108,6 +111,9 @@ async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths
   const plan = planOverlay({ path: paths.overlay, header, sidecar, chain, diskSize: options.diskSize });
   await options.onStep?.('checked');
   await removeLeftovers(paths);
+  if (header && (await settleSnapshots(exec, paths))) {
+    options.log.warn(`${paths.overlay}: a change of its snapshots was interrupted; the disk was checked`);
+  }
   if (options.asRoot) await openToQemu(exec, paths.folder, options, options.log);
   await own(paths.lock, paths.folder, options);
   // The overlay's own words for the chain may be others than where it lies here and now.
@@ -187,6 +193,7 @@ function describe(
     warnings: plan.warnings,
     ...(sidecar.instanceId === undefined ? {} : { instanceId: sidecar.instanceId }),
     ...(sidecar.generatedPassword === undefined ? {} : { generatedPassword: sidecar.generatedPassword }),
+    ...(sidecar.resume === undefined ? {} : { resume: sidecar.resume }),
     remember: async (facts) => {
       const next = { ...current, ...facts };
       // A machine that is kept starts without writing here, on a full disk too.

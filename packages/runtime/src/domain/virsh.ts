@@ -8,8 +8,8 @@ export type ShutdownMode = 'agent' | 'acpi';
 export interface Virsh {
   /** Has libvirt ask QEMU what it can do, which it otherwise does on the way to the first domain. Never fails. */
   warmUp(): Promise<void>;
-  /** Starts a transient domain from the XML in a file; returns when QEMU runs guest code. */
-  create(file: string): Promise<void>;
+  /** Starts a transient domain from the XML in a file; returns when QEMU runs guest code, or could. */
+  create(file: string, paused?: '--paused'): Promise<void>;
   read(): Promise<LiveDomain>;
   /** As virsh prints it: `running (booted)`, or undefined when there is no such domain. */
   state(): Promise<string | undefined>;
@@ -60,8 +60,8 @@ export function makeVirsh(
     async warmUp() {
       await attempt(['domcapabilities']);
     },
-    async create(file) {
-      await run(['create', file], 120_000);
+    async create(file, ...paused) {
+      await run(['create', file, ...paused.filter((word) => word !== undefined)], 120_000);
     },
     async read() {
       return parseLiveDomain((await run(['dumpxml', domain])).stdout);

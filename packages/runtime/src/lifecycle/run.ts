@@ -25,6 +25,7 @@ import { requireContainer, requireFeatures } from './preflight.ts';
 import { reportAccelerator, reportData, reportMachine, reportNetwork } from './report.ts';
 import { type Room, watchRoom } from './room.ts';
 import { makeSeed, READY_PORT } from './seed.ts';
+import { startDomain } from './start-domain.ts';
 import { type Ending, endingOf, stopGuest } from './stop.ts';
 
 /** Undone in reverse, each once, whatever happens; what is `last` after everything else, whenever it began. */
@@ -87,7 +88,7 @@ async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending>
     },
   });
   undo('the console', () => following.stop());
-  await virsh.create(parts.domainFile);
+  await startDomain(virsh, parts.domainFile, parts.disk, config.imageDir, log);
   status.mark('running');
   await status.update({ state: 'booting' });
   log.info(`the domain runs after ${(deps.clock() / 1000).toFixed(2)} s`);
@@ -159,7 +160,7 @@ async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo)
   const lost = disk.lockLost.then(() => new VirtainersError('DATA_IN_USE', `the lock on ${config.imageDir} was lost`));
   const domainFile = join(driver.runFolder, 'domain.xml');
   await writeFile(domainFile, xml);
-  return { domainFile, network: plan, failed: Promise.race([daemons.failed, lost, failed]) };
+  return { domainFile, disk, network: plan, failed: Promise.race([daemons.failed, lost, failed]) };
 }
 
 /** What the guest gets: its disk, then its seed and its network, which carry what the disk's folder remembers. */

@@ -1,5 +1,12 @@
 import { rm, stat, statfs } from 'node:fs/promises';
-import { type DataPaths, formatSize, readQcow2Header, readSidecar, VirtainersError } from '@virtainers/core';
+import {
+  type DataPaths,
+  formatSize,
+  type Qcow2Header,
+  readQcow2Header,
+  readSidecar,
+  VirtainersError,
+} from '@virtainers/core';
 import { own } from '../disk/data-folder.ts';
 import { createOverlay } from '../disk/overlay.ts';
 import { backUp, clearBackup } from '../domain/backup.ts';
@@ -19,9 +26,11 @@ export function copyDisk(deps: MachineDeps): Promise<number> {
     const { paths } = machine;
     try {
       const ended = deps.inputEnded.then(() => clearBackup(machine.virsh).catch(() => undefined));
-      const frozen = await makeCopy(deps, machine);
+      const header = await readQcow2Header(paths.overlay);
+      if (!header) throw new VirtainersError('DISK_REFUSED', `opening ${paths.overlay}: not a qcow2 disk`);
+      const frozen = await makeCopy(deps, machine, header);
       const { size } = await stat(paths.copy);
-      deps.answer({ kind: 'copied', path: paths.copy, size, frozen });
+      deps.answer({ kind: 'copied', path: paths.copy, size, frozen, snapshots: header.snapshots });
       await ended;
     } finally {
       await rm(paths.copy, { force: true });
@@ -31,11 +40,15 @@ export function copyDisk(deps: MachineDeps): Promise<number> {
   });
 }
 
-async function makeCopy(deps: MachineDeps, { virsh, paths, users }: LiveMachine): Promise<boolean> {
+async function makeCopy(
+  deps: MachineDeps,
+  { virsh, paths, users }: LiveMachine,
+  header: Qcow2Header,
+): Promise<boolean> {
   const drive = driveOf(await readDrives(virsh), paths.overlay);
   await requireRoom(paths);
   await rm(paths.copy, { force: true });
-  await makeEmpty(deps, paths);
+  await makeEmpty(deps, paths, Number(header.virtualSize));
   await own(paths.copy, paths.folder, users);
   let frozen = false;
   await backUp(
@@ -51,10 +64,7 @@ async function makeCopy(deps: MachineDeps, { virsh, paths, users }: LiveMachine)
 }
 
 /** Its header says what the overlay's says; nothing opens what is named there. */
-async function makeEmpty({ exec }: MachineDeps, { overlay, copy, sidecar }: DataPaths): Promise<void> {
-  const header = await readQcow2Header(overlay);
-  if (!header) throw new VirtainersError('DISK_REFUSED', `opening ${overlay}: not a qcow2 disk of a known version`);
-  const size = Number(header.virtualSize);
+async function makeEmpty({ exec }: MachineDeps, { copy, sidecar }: DataPaths, size: number): Promise<void> {
   const top = (await readSidecar(sidecar))?.chain.at(-1);
   if (top) await createOverlay(exec, copy, { path: top.path, format: top.format }, size);
   else await exec('qemu-img', ['create', '-q', '-f', 'qcow2', copy, String(size)]);

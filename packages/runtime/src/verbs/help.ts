@@ -14,7 +14,7 @@ export function showHelp(out: Out): number {
       'A virtual machine in a container: started without arguments it runs, and its console is on stdout.',
       '',
       'Arguments: (none) run | bash, sh, shell a shell | xml print the domain XML | check what this container allows',
-      '           health | status [--follow] | connect PORT | copy | --help | --version | options for QEMU, beginning with -',
+      '           health | status [--follow] | connect PORT | copy | snapshot | --help | --version | options for QEMU, beginning with -',
       '',
       'Settings, as environment variables (docker run -e NAME=VALUE):',
       ...SETTINGS.map(({ name, default: value, meaning }) => `  ${name.padEnd(18)} ${meaning} (default: ${value})`),

@@ -1,0 +1,26 @@
+import { formatSize } from '@virtainers/core';
+import { showSnapshots } from '@virtainers/host';
+import { z } from 'zod';
+import { renderColumns } from '../columns.ts';
+import type { Action } from '../context.ts';
+import { engine, flag, parseOptions } from '../options.ts';
+
+const schema = z.object({ engine: engine.optional(), json: flag });
+
+export const action: Action = async (cli, [source = ''], raw) => {
+  const { json, ...options } = parseOptions(schema, raw);
+  const snapshots = await showSnapshots(cli, { source, ...options });
+  const rows = snapshots.map(({ name, created, memory }) => [
+    printable(name),
+    created.replace('.000', ''),
+    memory > 0 ? formatSize(memory) : '-',
+  ]);
+  const lines = json ? [JSON.stringify(snapshots, null, 2)] : renderColumns([['NAME', 'CREATED', 'MEMORY'], ...rows]);
+  for (const line of lines) cli.print(line);
+  return 0;
+};
+
+/** A name in a disk that came from elsewhere must not move the cursor. */
+function printable(name: string): string {
+  return /[\p{Cc}\p{Cf}]/u.test(name) ? JSON.stringify(name) : name;
+}

@@ -1,0 +1,146 @@
+import { statfs } from 'node:fs/promises';
+import {
+  type Answer,
+  changingSnapshots,
+  formatSize,
+  listSnapshots,
+  nameOfPresent,
+  requireFreeName,
+  requireSnapshot,
+  type Snapshot,
+  statePaths,
+  VirtainersError,
+} from '@virtainers/core';
+import { z } from 'zod';
+import { type Drive, driveOf, readDrives } from '../domain/drives.ts';
+import { whileFrozen } from '../domain/freeze.ts';
+import { endJobs } from '../domain/jobs.ts';
+import { deleteSnapshot, loadSnapshot, saveDisk, saveSnapshot } from '../domain/live-snapshot.ts';
+import { type LiveMachine, type MachineDeps, withMachine } from './machine.ts';
+
+/** What is asked for: a verb, a name, and one option that some have. */
+interface Wish {
+  readonly verb: string;
+  readonly name: string;
+  readonly option: string | undefined;
+}
+
+interface Work extends LiveMachine {
+  readonly deps: MachineDeps;
+  readonly drives: readonly Drive[];
+  /** The overlay's. */
+  readonly node: string;
+  readonly snapshots: readonly Snapshot[];
+}
+
+type Changed = Extract<Answer, { kind: 'changed' }>;
+
+const VERBS: Readonly<Record<string, (work: Work, wish: Wish) => Promise<Changed>>> = { create, restore, rm: remove };
+
+/** `ls`, `create NAME [--disk-only]`, `restore NAME [--discard]` or `rm NAME`, of the running guest. */
+export function snapshotMachine(
+  deps: MachineDeps,
+  [verb = 'ls', name = '', option]: readonly string[],
+): Promise<number> {
+  return withMachine(deps, async (machine) => {
+    const { virsh, paths } = machine;
+    await endJobs(virsh);
+    const snapshots = await listSnapshots(deps.exec, paths.overlay, true);
+    if (verb === 'ls') return deps.answer({ kind: 'snapshots', snapshots });
+    const change = VERBS[verb];
+    if (!change) throw new VirtainersError('ARGUMENTS_BAD', `snapshot ${verb}: expected ls, create, restore or rm`);
+    const drives = await readDrives(virsh);
+    const work = { ...machine, deps, drives, node: driveOf(drives, paths.overlay).node, snapshots };
+    deps.answer(await change(work, { verb, name, option }));
+  });
+}
+
+async function create(work: Work, { name, option }: Wish): Promise<Changed> {
+  requireFreeName(work.snapshots, name);
+  const paused = option === '--disk-only' ? await keepDisk(work, name) : await keepMemory(work, name);
+  return { kind: 'changed', snapshot: await find(work, name), paused };
+}
+
+async function keepDisk({ deps, virsh, paths, node }: Work, name: string): Promise<number> {
+  return timed(() => changingSnapshots(paths, () => whileFrozen(deps.spawn, virsh, () => saveDisk(virsh, node, name))));
+}
+
+async function keepMemory(work: Work, name: string): Promise<number> {
+  const { virsh, paths, node } = work;
+  requireAlone(work);
+  await requireRoom(work);
+  // What has not reached the disk is in the memory; a restore of the disk alone finds it too.
+  await virsh.flush(FLUSH_MS);
+  return timed(() => changingSnapshots(paths, () => saveSnapshot(virsh, node, name)));
+}
+
+const FLUSH_MS = 5_000;
+
+async function restore(work: Work, { name, option }: Wish): Promise<Changed> {
+  const { virsh, paths, node, snapshots } = work;
+  const snapshot = requireSnapshot(snapshots, name);
+  if (snapshot.memory === 0) {
+    throw new VirtainersError('ARGUMENTS_BAD', `restoring ${name}: it is of the disk alone, and the guest is running`, {
+      hint: 'stop the container, restore the snapshot, and start it again',
+    });
+  }
+  requireAlone(work);
+  const kept = option === '--discard' ? undefined : nameOfPresent(snapshots, name);
+  if (kept !== undefined) await keepMemory(work, kept);
+  const paused = await timed(async () => {
+    try {
+      await changingSnapshots(paths, () => loadSnapshot(virsh, node, name));
+    } finally {
+      await virsh.resume();
+    }
+  });
+  await setClock(work);
+  return { kind: 'changed', snapshot, paused, ...(kept === undefined ? {} : { kept }) };
+}
+
+async function remove({ virsh, paths, node, snapshots }: Work, { name }: Wish): Promise<Changed> {
+  const snapshot = requireSnapshot(snapshots, name);
+  await changingSnapshots(paths, () => deleteSnapshot(virsh, node, name));
+  return { kind: 'changed', snapshot };
+}
+
+/** A guest with an agent learns how late it is now. */
+async function setClock({ virsh }: Work): Promise<void> {
+  await virsh.agent('guest-set-time', { time: Date.now() * 1_000_000 });
+}
+
+async function find({ deps, paths }: Work, name: string): Promise<Snapshot> {
+  return requireSnapshot(await listSnapshots(deps.exec, paths.overlay, true), name);
+}
+
+/** Memory remembers what is in every disk: one that stays as it is while the memory goes back would be ruined. */
+function requireAlone({ drives, node, paths }: Work): void {
+  const state = statePaths(paths);
+  const others = drives.filter((each) => !each.readonly && each.node !== node && !state.includes(each.file));
+  if (others.length === 0) return;
+  throw new VirtainersError(
+    'ARGUMENTS_BAD',
+    `keeping or restoring the guest's memory: it also writes ${others.map(({ file }) => file).join(', ')}, which no snapshot holds`,
+    { hint: 'make one of the disk alone: --disk-only' },
+  );
+}
+
+/** QEMU, qapi/machine.json, MemoryInfo. */
+const memorySchema = z.object({ 'base-memory': z.number() });
+
+async function requireRoom({ virsh, paths }: Work): Promise<void> {
+  const { 'base-memory': memory } = memorySchema.parse(await virsh.qmp('query-memory-size-summary'));
+  const { bavail, bsize } = await statfs(paths.folder);
+  if (memory <= bavail * bsize) return;
+  throw new VirtainersError(
+    'DISK_FULL',
+    `keeping the guest's memory: it takes up to ${formatSize(memory)} in the data folder, where ${formatSize(bavail * bsize)} are free`,
+    { hint: 'free some room, or make a snapshot of the disk alone: --disk-only' },
+  );
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return Math.round(performance.now() - start);
+}
