@@ -18,6 +18,7 @@ export { readDataFile, writeDataFile } from './publish/data-file.ts';
 export type { PublishRequest, PublishResult } from './publish/publish.ts';
 export { publish } from './publish/publish.ts';
 export { rebaseOverlay } from './publish/rebase.ts';
+export { type PullRequest, type PullResult, pull } from './pull/pull.ts';
 export { printablePath } from './scrub/clean-overlay.ts';
 export type { Engine } from './sink/engine.ts';
 export type { SinkResult } from './sink/sink.ts';

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { mkdir, stat, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Digest } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
@@ -43,6 +43,7 @@ function describe(
     ...{ origin, digest, rawManifest, rawConfig, config, layers, registry },
     fetch: async (folder) => {
       const layout = join(folder, 'layers');
+      if (registry !== undefined) await shareBlobs(ctx, layout);
       const tls = options.insecure ? ['--src-tls-verify=false'] : [];
       const args = ['copy', '--preserve-digests', ...tls, source, `oci:${layout}:image`];
       await ctx.exec('skopeo', args, { env: ctx.env, signal: ctx.signal });
@@ -56,6 +57,14 @@ function describe(
       );
     },
   };
+}
+
+/** skopeo stores into a layout what is not there yet: what the cache keeps is not fetched, and is kept from now on. */
+async function shareBlobs({ cacheDir }: BuildContext, layout: string): Promise<void> {
+  const blobs = join(cacheDir, 'blobs');
+  await mkdir(join(blobs, 'sha256'), { recursive: true });
+  await mkdir(layout, { recursive: true });
+  await symlink(blobs, join(layout, 'blobs'));
 }
 
 /** By whichever name the one who stored a layer uses, as OCI calls it. */

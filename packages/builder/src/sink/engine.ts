@@ -44,6 +44,11 @@ async function forPlatform(ctx: BuildContext, engine: Engine, images: readonly N
   return images.find(({ arch }) => arch === stdout.trim()) ?? first;
 }
 
+/** Whether the engine has that very image under all its names already. ENGINE_UNAVAILABLE. */
+export function engineHolds(ctx: BuildContext, engine: Engine, named: NamedImage): Promise<boolean> {
+  return knowsAll(ctx, engine, named);
+}
+
 async function knowsAll(ctx: BuildContext, engine: Engine, named: NamedImage): Promise<boolean> {
   for (const reference of named.references) {
     if (!isImage(named, await imageId(ctx, engine, reference))) return false;

@@ -1,5 +1,5 @@
 import type { CommandRow } from './rows.ts';
-import { base, cacheDir, engine, insecure, json, machine } from './shared-rows.ts';
+import { base, cacheDir, ENGINES, engine, insecure, json, machine } from './shared-rows.ts';
 
 /** Commands about a machine's disk. */
 export const DISK_COMMANDS: readonly CommandRow[] = [
@@ -39,6 +39,31 @@ export const DISK_COMMANDS: readonly CommandRow[] = [
       },
     ],
     load: () => import('./publish.ts'),
+  },
+  {
+    name: 'pull',
+    summary: 'take an image out of a registry, its layers and disks checked',
+    arguments: [{ name: '<reference>', description: "a registry's" }],
+    options: [
+      { flags: '-o, --output <file>', description: 'write an archive; no engine is needed', complete: 'file' },
+      {
+        flags: '--load <engine>',
+        description: 'put it into docker or podman; without --output into the first that answers',
+        complete: ENGINES,
+      },
+      { flags: '--arch <architecture>', description: "amd64 or arm64; otherwise this machine's" },
+      insecure,
+      cacheDir,
+      json,
+    ],
+    examples: [
+      {
+        command: 'virtainers pull registry.example/me/box:1 -o box.tar',
+        meaning: 'what the cache has of it is not fetched again',
+      },
+      { command: 'virtainers pull registry.example/me/box:1 --load podman', meaning: 'into Podman' },
+    ],
+    load: () => import('./pull.ts'),
   },
   {
     name: 'diff',
