@@ -25,6 +25,14 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      // Needs more packages than the others: scripts/test --ceph.
+      ...(process.env['VIRTAINERS_CEPH'] === '1'
+        ? [
+            {
+              test: { name: 'ceph', include: ['test/ceph/**/*.test.ts'], testTimeout: 600_000, hookTimeout: 1_200_000 },
+            },
+          ]
+        : []),
     ],
   },
 });

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type DomainContext, type DomainInterface, renderDomain } from '../../packages/runtime/src/domain/context.ts';
+import type { DiskSecret } from '../../packages/runtime/src/guest/disk.ts';
 import {
   armContext,
   domainContext,
@@ -30,7 +31,31 @@ const passtNic: DomainInterface = {
   mtu: 1400,
 };
 
-const seedOnCdrom = { path: '/cloud_init.iso', format: 'raw', target: 'sda', readonly: true, cdrom: true, backing: [] };
+const seedOnCdrom = { file: '/cloud_init.iso', format: 'raw', target: 'sda', readonly: true, cdrom: true, backing: [] };
+
+const secret = (type: DiskSecret['type']): DiskSecret => ({ type, user: 'me', usage: type, value: () => 'hidden' });
+
+const moreDisks: DomainContext['disks'] = [
+  { file: '/volumes/a.qcow2', format: 'qcow2', target: 'vdc', readonly: true, serial: 'a', backing: [] },
+  { device: '/dev/vm/b', format: 'raw', target: 'vdd', readonly: false, serial: 'b.2_-', uncached: true, backing: [] },
+  {
+    network: {
+      kind: 'network',
+      protocol: 'rbd',
+      name: 'disks/c',
+      config: '/etc/ceph/ceph.conf',
+      secret: secret('ceph'),
+    },
+    ...{ format: 'raw', target: 'vde', readonly: false, serial: 'c', backing: [] },
+  },
+  {
+    network: {
+      ...{ kind: 'network', protocol: 'iscsi', name: 'iqn.2026-01.example:store/1', secret: secret('iscsi') },
+      host: { name: 'fd00::9', port: 3260 },
+    },
+    ...{ format: 'raw', target: 'vdf', readonly: true, serial: 'd', backing: [] },
+  },
+];
 
 test.for<[string, Partial<DomainContext>]>([
   ['nat under TCG', {}],
@@ -47,6 +72,7 @@ test.for<[string, Partial<DomainContext>]>([
   ['a config for Ignition', { fwCfg: { name: 'opt/com.coreos/config', path: '/run/virtainers/ignition.json' } }],
   // The schema of Debian 12's libvirt does not know where a TPM's state may lie.
   ['UEFI with secure boot', { ...secureContext, tpm: undefined }],
+  ['more disks', { disks: [...domainContext.disks, ...moreDisks] }],
   ['text that needs escaping', { title: `<&>"'` }],
 ])('the domain passes the schema of libvirt itself: %s', async ([, change]) => {
   await requireTool('virt-xml-validate');

@@ -14,6 +14,8 @@ export interface DiskHeader {
 /** How much of a file's beginning is read. */
 const HEAD = 65536;
 const SECTOR = 512;
+/** At byte 64 (QEMU, block/vdi.c). */
+const VDI = 0xbeda107f;
 
 /**
  * Reads what a disk is from its first bytes, so that QEMU opens nothing on the word of a file that someone else made:
@@ -37,7 +39,7 @@ export function parseDiskHeader(head: Buffer, fileSize: number, where: string): 
   if (starts('QFI\xfb')) return qcow2(head, where);
   if (starts('KDMV')) return vmdk(head, where);
   if (starts('vhdxfile')) return { format: 'vhdx', virtualSize: undefined };
-  if (head.length >= 456 && head.readUInt32LE(64) === 0xbeda107f) return vdi(head, where);
+  if (head.length >= 456 && head.readUInt32LE(64) === VDI) return vdi(head, where);
   const other = FOREIGN.find(([magic]) => starts(magic));
   if (other) throw refused(where, other[1], other[2]);
   return raw(head, fileSize, where);
@@ -56,6 +58,36 @@ const FOREIGN: readonly (readonly [string, string, string])[] = [
   ['COWD', 'it is a VMDK of ESX, which this version does not read', CONVERT],
   ['conectix', 'it is a VHD, which this version does not read', CONVERT],
   ['LUKS\xba\xbe', 'it is encrypted', 'decrypt it first'],
+];
+
+/** A disk that need not boot: what a guest keeps its data on. */
+export interface DataDisk {
+  readonly format: 'qcow2' | 'raw';
+  /** What the guest sees, in bytes. */
+  readonly virtualSize: number;
+}
+
+/**
+ * The same for a disk that need not boot, where anything may stand in the first bytes of a raw one, encrypted data too: only
+ * what would be meant for another format is refused. DISK_REFUSED.
+ */
+export function parseDataDisk(head: Buffer, fileSize: number, where: string): DataDisk {
+  if (fileSize === 0) throw refused(where, 'it is empty', 'make a disk: qemu-img create -f qcow2 FILE 10G');
+  const starts = (text: string) => head.toString('latin1', 0, text.length) === text;
+  if (starts('QFI\xfb')) return { format: 'qcow2', virtualSize: Number(qcow2(head, where).virtualSize) };
+  const other = DISKS.find(([magic]) => starts(magic));
+  if (other) throw refused(where, other[1], CONVERT);
+  if (head.length >= 456 && head.readUInt32LE(64) === VDI) throw refused(where, 'it is a VDI disk', CONVERT);
+  return { format: 'raw', virtualSize: wholeSectors(fileSize, where) };
+}
+
+/** Disks of other formats, by their first bytes. */
+const DISKS: readonly (readonly [string, string])[] = [
+  ['KDMV', 'it is a VMDK disk'],
+  ['vhdxfile', 'it is a VHDX disk'],
+  ['QED\0', 'it is a QED disk'],
+  ['WithoutFreeSpace', 'it is a Parallels disk'],
+  ...FOREIGN.filter(([, , hint]) => hint === CONVERT).map(([magic, what]) => [magic, what] as const),
 ];
 
 /** Why a qcow2 cannot be used, its backing file aside; undefined when it can. */
@@ -108,8 +140,12 @@ function raw(head: Buffer, fileSize: number, where: string): DiskHeader {
   if (head.length < SECTOR || head.readUInt16LE(510) !== 0xaa55) {
     throw refused(where, 'it is no disk of a known kind (qcow2, raw, vmdk, vhdx, vdi)', 'check what was downloaded');
   }
-  if (fileSize % SECTOR !== 0) throw refused(where, `its ${fileSize} bytes are not whole sectors: it is cut short`);
-  return { format: 'raw', virtualSize: BigInt(fileSize) };
+  return { format: 'raw', virtualSize: BigInt(wholeSectors(fileSize, where)) };
+}
+
+function wholeSectors(fileSize: number, where: string): number {
+  if (fileSize % SECTOR === 0) return fileSize;
+  throw refused(where, `its ${fileSize} bytes are not whole sectors: it is cut short`);
 }
 
 function refused(where: string, why: string, hint?: string): VirtainersError {

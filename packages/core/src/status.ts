@@ -64,6 +64,24 @@ export const statusSchema = z.object({
       ports: z.array(z.object({ protocol: z.enum(['tcp', 'udp']), container: z.number(), guest: z.number() })),
     })
     .optional(),
+  /** Beside the machine's own, in the guest's order. */
+  disks: z
+    .array(
+      z.object({
+        name: z.string(),
+        /** /dev/disk/by-id/virtio-SERIAL in the guest. */
+        serial: z.string(),
+        /** libvirt's name: `vdc`. */
+        target: z.string(),
+        /** Path in the container. */
+        from: z.string(),
+        format: z.string(),
+        /** What the guest sees, in bytes. */
+        size: z.number().optional(),
+        readonly: z.boolean(),
+      }),
+    )
+    .optional(),
   /** Milliseconds from the supervisor's start to the first time each state was reached, and `running` (QEMU runs code). */
   timings: z.record(z.string(), z.number()),
   exitCode: z.number().optional(),

@@ -20,10 +20,16 @@ function factsOf(dialect: EngineDialect, changes: Partial<RunFacts> = {}, engine
     reference: dialect.localReferences('debian:13-packages')[0],
     name: 'box',
     publicKey: '/home/me/.ssh/id_ed25519.pub',
+    disks: [],
     devices: ['/dev/net/tun', '/dev/kvm'],
     ...changes,
   };
 }
+
+const disks = [
+  { kind: 'file', source: '/d.img', place: '/volumes/a.img', readonly: true },
+  { kind: 'device', source: '/dev/sdb', place: '/dev/vm/b', readonly: false },
+] as const;
 
 const HEALTH =
   '--health-cmd /usr/bin/node /usr/lib/virtainers/runtime.mjs health --health-interval 10s --health-timeout 5s --health-start-period 600s --health-retries 3';
@@ -57,7 +63,17 @@ test.each<[string, Partial<RunSettings>, Partial<RunFacts>, Partial<EngineInfo>,
   ['cpus', { cpus: 2 }, {}, {}, '--env CPU=2', true],
   ['disk size', { diskSize: '20G' }, {}, {}, '--env DISK_SIZE=20G', true],
   ['user-data', { userData: '/u' }, {}, {}, '--volume /u:/tmp/user-data:ro', true],
-  ['a disk', { disk: '/d.qcow2' }, {}, {}, '--volume /d.qcow2:/image:ro', true],
+  ['a disk of its own', { rootDisk: '/d.qcow2' }, {}, {}, '--volume /d.qcow2:/image:ro', true],
+  ['disks beside it', {}, { disks }, {}, '--volume /d.img:/volumes/a.img:ro', true],
+  ['a device', {}, { disks }, {}, '--device /dev/kvm --device /dev/sdb:/dev/vm/b ', true],
+  [
+    'a device of a privileged one',
+    { privileged: true },
+    { disks },
+    {},
+    '--privileged --device /dev/sdb:/dev/vm/b',
+    true,
+  ],
   ['a folder', { data: '/srv/box' }, {}, {}, '--volume /srv/box:/mounted', true],
   ['a folder takes the place of the volume', { data: '/srv/box' }, {}, {}, 'box-data', false],
   ['ports', { publish: ['8080:80', '2222:22'] }, {}, {}, '--publish 8080:80 --publish 2222:22', true],

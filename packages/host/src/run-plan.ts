@@ -2,6 +2,7 @@ import type { AttachmentWords } from './engine/engine.ts';
 import type { Engine } from './engine/find.ts';
 import { addressFlags } from './engine/network.ts';
 import { HEALTH_FLAGS } from './health.ts';
+import { diskFlags, type RunDisk } from './run-disks.ts';
 
 /** What a person may ask of `virtainers run`, checked; paths absolute. */
 export interface RunSettings {
@@ -11,7 +12,7 @@ export interface RunSettings {
   readonly diskSize?: string | undefined;
   readonly userData?: string | undefined;
   /** A disk image for the generic virtainer. */
-  readonly disk?: string | undefined;
+  readonly rootDisk?: string | undefined;
   /** A folder of the host; otherwise a volume is named. */
   readonly data?: string | undefined;
   /** As the engine reads them: `2222:22`. */
@@ -32,6 +33,8 @@ export interface RunFacts {
   readonly reference: string;
   readonly name: string;
   readonly publicKey?: string | undefined;
+  /** Beside the machine's own. */
+  readonly disks: readonly RunDisk[];
   /** Which of /dev/net/tun and /dev/kvm the engine's machine has. */
   readonly devices: readonly string[];
 }
@@ -88,8 +91,9 @@ export function freeName(reference: string, taken: readonly string[]): string {
 }
 
 function rightFlags(settings: RunSettings, facts: RunFacts): string[] {
-  if (settings.privileged) return ['--privileged'];
-  return ['--cap-add', 'NET_ADMIN', ...facts.devices.flatMap((device) => ['--device', device])];
+  const disks = diskFlags(facts.disks).devices;
+  const devices = [...(settings.privileged ? [] : facts.devices), ...disks].flatMap((device) => ['--device', device]);
+  return [...(settings.privileged ? ['--privileged'] : ['--cap-add', 'NET_ADMIN']), ...devices];
 }
 
 function attachment({ networks, addresses }: RunSettings, { engine }: RunFacts): AttachmentWords {
@@ -118,7 +122,8 @@ function mountFlags(settings: RunSettings, facts: RunFacts): string[] {
   const files = [
     ...(facts.publicKey === undefined ? [] : [`${facts.publicKey}:/tmp/id_rsa.pub:ro`]),
     ...(settings.userData === undefined ? [] : [`${settings.userData}:/tmp/user-data:ro`]),
-    ...(settings.disk === undefined ? [] : [`${settings.disk}:/image:ro`]),
+    ...(settings.rootDisk === undefined ? [] : [`${settings.rootDisk}:/image:ro`]),
+    ...diskFlags(facts.disks).mounts,
   ];
   const mounts = [...files, `${settings.data ?? volumeName(facts.name)}:/mounted`];
   const bound = files.length > 0 || settings.data !== undefined;
@@ -128,10 +133,12 @@ function mountFlags(settings: RunSettings, facts: RunFacts): string[] {
 }
 
 function environmentFlags(settings: RunSettings, facts: RunFacts): string[] {
+  const { setting: disks } = diskFlags(facts.disks);
   const values = [
     ...(settings.memoryMiB === undefined ? [] : [`RAM=${settings.memoryMiB}`]),
     ...(settings.cpus === undefined ? [] : [`CPU=${settings.cpus}`]),
     ...(settings.diskSize === undefined ? [] : [`DISK_SIZE=${settings.diskSize}`]),
+    ...(disks === undefined ? [] : [disks]),
     `VIRTAINERS_REFERENCE=${facts.reference}`,
     ...settings.env,
   ];

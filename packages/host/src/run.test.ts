@@ -23,6 +23,7 @@ const request: RunRequest = {
   engine: 'docker',
   catalogue: [{ name: 'debian:13', aliases: ['debian:trixie'] }],
   publish: [],
+  disks: [],
   networks: [],
   addresses: [],
   privileged: false,

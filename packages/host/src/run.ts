@@ -15,6 +15,7 @@ import {
   notVirtainer,
 } from './image-name.ts';
 import { findPublicKey } from './key.ts';
+import { findRunDisks, requireReadOnly } from './run-disks.ts';
 import { checkNetworks, checkNetworkWords, orderNotes } from './run-network.ts';
 import { freeName, planRun, type RunSettings, volumeName } from './run-plan.ts';
 
@@ -25,6 +26,8 @@ export interface RunRequest extends RunSettings {
   readonly name?: string | undefined;
   readonly engine?: EngineName | undefined;
   readonly sshKey?: string | undefined;
+  /** As a person writes them: `FILE[:NAME][:ro]`. */
+  readonly disks: readonly string[];
   readonly catalogue: readonly CatalogueEntry[];
 }
 
@@ -44,14 +47,22 @@ export interface RunPlan {
 export async function prepareRun(context: HostContext, request: RunRequest, toPrint: boolean): Promise<RunPlan> {
   const clients = (await findEngines(context, request.engine)).map((engine) => makeClient(context, engine));
   await checkWords(request);
+  const disks = await findRunDisks(request.disks);
   checkNetworkWords(request);
   const { client, reference } = await locate(context, clients, request, toPrint);
+  if (disks.some(({ kind }) => kind === 'network') && request.env.some((entry) => /^DISKS(=|$)/.test(entry))) {
+    throw new VirtainersError(
+      'ARGUMENTS_BAD',
+      'disks on the network are named by --disk and by the setting DISKS: use one of them',
+    );
+  }
+  requireReadOnly(disks, request.privileged || client.info.rootless);
   if (!toPrint) await checkNetworks(client, request);
   const publicKey = await findPublicKey(context.home, request.sshKey);
   const name = request.name ?? freeName(reference, await client.containerNames());
   const local = client.info.kernel === context.kernel;
   const devices = local ? await existing(['/dev/net/tun', '/dev/kvm']) : [];
-  const commands = planRun(request, { engine: client, reference, name, publicKey, devices });
+  const commands = planRun(request, { engine: client, reference, name, publicKey, disks, devices });
   const volume = request.data === undefined && (await client.volumeExists(volumeName(name)));
   return { client, name, commands, notes: notes({ publicKey, local, request, volume, name, client }) };
 }
@@ -92,12 +103,12 @@ async function locate(
   return pulled;
 }
 
-async function checkWords({ image, userData, disk, data }: RunRequest): Promise<void> {
+async function checkWords({ image, userData, rootDisk, data }: RunRequest): Promise<void> {
   // Engines would take it for an option of theirs.
   if (!/^[a-zA-Z0-9]/.test(image))
     throw new VirtainersError('ARGUMENTS_BAD', `${JSON.stringify(image)} names no image`);
   // They make a folder where a mounted file is missing, and the guest starts without it.
-  for (const path of [userData, disk]) {
+  for (const path of [userData, rootDisk]) {
     if (path === undefined || (await stat(path).catch(() => undefined))?.isFile()) continue;
     throw new VirtainersError('ARGUMENTS_BAD', `reading ${path}: no such file`);
   }

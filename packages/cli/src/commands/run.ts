@@ -32,7 +32,8 @@ const schema = z.object({
     .optional(),
   sshKey: path.optional(),
   userData: path.optional(),
-  disk: path.optional(),
+  rootDisk: path.optional(),
+  disk: z.array(z.string().min(1)).default([]),
   data: path.optional(),
   publish: z.array(z.string()).default([]),
   network: z.array(z.string()).default([]),
@@ -46,9 +47,9 @@ const schema = z.object({
 });
 
 export const action: Action = async (cli, [image = ''], raw) => {
-  const { memory, rm, print, wait, network, ip, ...options } = parseOptions(schema, raw);
+  const { memory, rm, print, wait, network, ip, disk, ...options } = parseOptions(schema, raw);
   const memoryMiB = memory === undefined ? undefined : Math.round(memory / MIB);
-  const words = { image, memoryMiB, networks: network, addresses: ip, remove: rm };
+  const words = { image, memoryMiB, disks: disk, networks: network, addresses: ip, remove: rm };
   const request = { ...options, ...words, catalogue: await loadCatalogue(cli) };
   const plan = await prepareRun(cli, request, print);
   for (const note of plan.notes) cli.log.info(note);

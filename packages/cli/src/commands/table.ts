@@ -233,7 +233,14 @@ export const COMMANDS: readonly CommandRow[] = [
       },
       { flags: '--user-data <file>', description: "cloud-init's user-data", complete: 'file' },
       {
-        flags: '--disk <file>',
+        flags: '--disk <disk>',
+        description:
+          "one more disk: FILE[:NAME][:ro], a disk image or a block device, or one on the network, such as rbd:POOL/IMAGE; the guest's /dev/disk/by-id/virtio-NAME",
+        complete: 'file',
+        repeated: true,
+      },
+      {
+        flags: '--root-disk <file>',
         description: 'disk image for the image `generic`, which has none of its own',
         complete: 'file',
       },
@@ -274,6 +281,10 @@ export const COMMANDS: readonly CommandRow[] = [
       {
         command: 'virtainers run debian:13-packages --publish 8080:80 --data ~/box',
         meaning: 'forward a port, keep the disk in a folder',
+      },
+      {
+        command: 'virtainers run debian:13-packages --disk ~/music.qcow2 --disk /dev/sdb:photos:ro',
+        meaning: 'two disks more, the second one to be read only',
       },
       {
         command: 'virtainers run debian:13-packages --network lab --ip 172.28.0.10',

@@ -44,6 +44,7 @@ test('without any setting', () => {
     vmName: 'vm',
     os: { shortId: 'debian13', id: 'http://debian.org/debian/13' },
     diskSize: undefined,
+    disks: [],
     imageDir: '/mounted',
     verify: false,
     cloudInitDisk: undefined,
@@ -205,4 +206,14 @@ test('no environment makes it throw anything but a list of problems', () => {
       }
     }),
   );
+});
+
+test('disks on the network: those that are none are named one by one, without a password', () => {
+  const uris = ['rbd:disks/music', 'iscsi://10.0.0.9/iqn.2026-01.example:store/1:films'];
+  expect(parse({ DISKS: ` ${uris.join('\n')} ` }).disks.map(({ name }) => name)).toEqual(['music', 'films']);
+  const said = problems({ DISKS: 'rbd:music /srv/disk.img iscsi://me%hidden@10.0.0.9/iqn.2026-01.example:store/1' });
+  expect(said).toMatch(/"rbd:music": POOL\/IMAGE/);
+  expect(said).toMatch(/"\/srv\/disk.img": not a disk on the network; a file is mounted in \/volumes/);
+  expect(said).toMatch(/"iscsi:\/\/me%\*\*\*@10.*no password in a URI/);
+  expect(said).not.toContain('hidden');
 });

@@ -1,6 +1,7 @@
-import { type Digest, formatSize, type Machine, VirtainersError } from '@virtainers/core';
+import { type Digest, formatSize, type Machine, type NetworkDisk, VirtainersError } from '@virtainers/core';
 import type { Port } from '../guest/port.ts';
 import { type Arguments, parseArguments } from './arguments.ts';
+import { readDisks } from './disks.ts';
 import { type FirmwareSettings, readFirmware } from './firmware.ts';
 import { type NetworkSettings, readNetwork } from './network.ts';
 import { type OsinfoTable, type OsVariant, resolveOsVariant } from './os-variant.ts';
@@ -17,6 +18,8 @@ export interface Config {
   readonly os: OsVariant;
   /** Bytes, a multiple of 512. */
   readonly diskSize: number | undefined;
+  /** On the network, beside the machine's own. */
+  readonly disks: readonly NetworkDisk[];
   readonly imageDir: string;
   /** Hash the disks in the image before they are used. */
   readonly verify: boolean;
@@ -84,6 +87,7 @@ function read(reader: Reader, input: ConfigInput, words: Arguments): Config {
     vmName: reader.read('VM_NAME', (text) => (VM_NAME.test(text) ? text : undefined), 'vm'),
     os: readOs(reader, input),
     diskSize: reader.read('DISK_SIZE', value.parseDiskSize, undefined),
+    disks: readDisks(reader),
     imageDir: reader.read('IMAGE_DIR', (text) => (text === '/' ? undefined : value.parsePath(text)), '/mounted'),
     verify: reader.oneOf('VERIFY', ['recorded', 'full'], 'recorded') === 'full',
     cloudInitDisk: reader.read(

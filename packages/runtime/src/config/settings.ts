@@ -1,3 +1,5 @@
+import { NETWORK_DISK_ALLOWED } from '@virtainers/core';
+
 /** One setting of the runtime, as a person meets it. docs/settings.md is generated from `SETTINGS`. */
 export interface Setting {
   /** The environment variable. */
@@ -39,6 +41,14 @@ const TABLE = [
     default: "the disk's",
     meaning: 'Virtual size of the disk. Grows an existing one, never shrinks.',
     allowed: 'bytes, or a size such as 40G, not below the size of the disk',
+  },
+  {
+    name: 'DISKS',
+    default: 'none',
+    meaning:
+      "Disks on the network beside the machine's own; the image needs the feature rbd. Files and devices are mounted in /volumes and /dev/vm.",
+    allowed: NETWORK_DISK_ALLOWED,
+    secret: true,
   },
   {
     name: 'IMAGE_DIR',

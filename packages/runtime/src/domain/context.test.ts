@@ -64,7 +64,7 @@ test("passt: ports that are relayed are opened for the container alone; the MTU 
 
 test('a seed on a CD-ROM lies on virtio-scsi, which other guests do without', () => {
   const [disk] = domainContext.disks;
-  const seed = { path: '/cloud_init.iso', format: 'raw', target: 'sda', readonly: true, cdrom: true, backing: [] };
+  const seed = { file: '/cloud_init.iso', format: 'raw', target: 'sda', readonly: true, cdrom: true, backing: [] };
   const xml = renderDomain(template, { ...domainContext, disks: [...(disk ? [disk] : []), seed] });
   expect(xml).toContain("<controller type='scsi' model='virtio-scsi'/>");
   expect(xml).toMatch(/device='cdrom'>[\s\S]*<target dev='sda' bus='scsi'\/>/);
@@ -77,4 +77,28 @@ test('a config for Ignition stands in fw_cfg, and nothing does without one', () 
   const entry = "<entry name='opt/com.coreos/config' file='/run/virtainers/ignition.json'/>";
   expect(renderDomain(template, { ...domainContext, fwCfg })).toContain(entry);
   expect(renderDomain(template, domainContext)).not.toContain('fwcfg');
+});
+
+test('a disk on the network names its secret, which is not in the XML; zeroes are searched for in files alone', () => {
+  const secret = { type: 'ceph', user: 'me', usage: 'music', value: () => 'hidden' } as const;
+  const place = {
+    kind: 'network',
+    protocol: 'rbd',
+    name: 'disks/music',
+    config: '/etc/ceph/ceph.conf',
+    secret,
+  } as const;
+  const disk = {
+    network: place,
+    keepZeroes: true,
+    format: 'raw',
+    target: 'vdc',
+    readonly: false,
+    serial: 'music',
+    backing: [],
+  };
+  const xml = renderDomain(template, { ...domainContext, disks: [...domainContext.disks, disk] });
+  expect(xml).toMatch(/<auth username='me'>\s*<secret type='ceph' usage='music'\/>/);
+  expect(xml).toMatch(/discard='unmap'\/>\s*<source protocol='rbd' name='disks\/music'>/);
+  expect(xml).not.toContain('hidden');
 });

@@ -1,4 +1,5 @@
 import { compileTemplate } from '@virtainers/core';
+import type { NetworkPlace } from '../guest/disk.ts';
 import type { Forward } from '../guest/port.ts';
 
 /** Everything the domain template is filled with. Plain values; whoever owns the disk or the network makes them. */
@@ -33,13 +34,22 @@ export interface DomainFirmware {
 }
 
 export interface DomainDisk {
-  readonly path: string;
+  /** One of the three says what it lies on. */
+  readonly file?: string | undefined;
+  readonly device?: string | undefined;
+  readonly network?: NetworkPlace | undefined;
   readonly format: string;
   /** vda, vdb, ...; sda of a CD-ROM. */
   readonly target: string;
   /** On a virtio-scsi controller. */
   readonly cdrom?: boolean | undefined;
   readonly readonly: boolean;
+  /** /dev/disk/by-id/virtio-SERIAL in the guest. */
+  readonly serial?: string | undefined;
+  /** Zeroes are written as such, not as holes. */
+  readonly keepZeroes?: boolean | undefined;
+  /** Past the host's page cache. */
+  readonly uncached?: boolean | undefined;
   /** From the overlay's own backing to the base, so that libvirt opens nothing on a header's word. */
   readonly backing: readonly { readonly path: string; readonly format: string }[];
 }
@@ -70,7 +80,18 @@ export function renderDomain(template: string, context: DomainContext): string {
     firmware: context.firmware ?? false,
     fwCfg: context.fwCfg ?? false,
     scsi: context.disks.some(({ cdrom }) => cdrom),
-    disks: context.disks.map((disk) => ({ ...disk, cdrom: disk.cdrom ?? false, chain: renderChain(disk.backing) })),
+    disks: context.disks.map((disk) => ({
+      ...disk,
+      type: disk.network ? 'network' : disk.file === undefined ? 'block' : 'file',
+      network: disk.network ? networkOf(disk.network) : false,
+      file: disk.file ?? false,
+      device: disk.device ?? false,
+      cdrom: disk.cdrom ?? false,
+      serial: disk.serial ?? false,
+      holes: !disk.keepZeroes,
+      uncached: disk.uncached ?? false,
+      chain: renderChain(disk.backing),
+    })),
     bios: !context.firmware,
     secure: context.firmware?.secure ?? false,
     tpm: context.tpm ?? false,
@@ -88,6 +109,13 @@ export function renderDomain(template: string, context: DomainContext): string {
     frontends,
     namespaced: context.qemuArgs.length > 0 || frontends.length > 0,
   });
+}
+
+/** What is not there is `false`, for a strict template; the secret itself stays here. */
+function networkOf({ protocol, name, host, config, secret }: NetworkPlace) {
+  const { type, user, usage } = secret ?? {};
+  const login = secret ? { type, user, usage } : false;
+  return { protocol, name, host: host ?? false, config: config ?? false, login };
 }
 
 /** libvirt sets the MTU of a guest's NIC only where it can set that of a tap too; the others get it as QEMU's own property. */

@@ -1,4 +1,7 @@
-import { type Child, type Exec, type Spawn, VirtainersError } from '@virtainers/core';
+import { randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Child, diskInUse, type Exec, type Spawn, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import { type LiveDomain, parseLiveDomain } from './xml.ts';
 
@@ -10,6 +13,11 @@ export interface Virsh {
   warmUp(): Promise<void>;
   /** Starts a transient domain from the XML in a file; returns when QEMU runs guest code, or could. */
   create(file: string, paused?: '--paused'): Promise<void>;
+  /**
+   * Has libvirt keep a secret in memory, to be read back by nobody; `value` is base64 for Ceph, a password for iSCSI, and passes
+   * through a file in `folder` that is gone afterwards (virsh(1), secret-set-value: an argument would be seen).
+   */
+  setSecret(secret: LibvirtSecret): Promise<void>;
   read(): Promise<LiveDomain>;
   /** As virsh prints it: `running (booted)`, or undefined when there is no such domain. */
   state(): Promise<string | undefined>;
@@ -40,6 +48,14 @@ const qmpAnswer = z.union([
   z.looseObject({ return: z.unknown() }),
 ]);
 
+export interface LibvirtSecret {
+  readonly type: 'ceph' | 'iscsi';
+  /** By which a domain names it. */
+  readonly usage: string;
+  readonly value: string;
+  readonly folder: string;
+}
+
 export function makeVirsh(
   exec: Exec,
   spawn: Spawn,
@@ -61,7 +77,22 @@ export function makeVirsh(
       await attempt(['domcapabilities']);
     },
     async create(file, ...paused) {
-      await run(['create', file, ...paused.filter((word) => word !== undefined)], 120_000);
+      const words = paused.filter((word) => word !== undefined);
+      await run(['create', file, ...words], 120_000).catch((error: unknown) => {
+        throw (error instanceof VirtainersError && diskInUse(error.message)) || error;
+      });
+    },
+    async setSecret({ type, usage, value, folder }) {
+      const uuid = randomUUID();
+      const file = join(folder, `${uuid}.secret`);
+      try {
+        await writeFile(file, secretXml(uuid, type, usage), { mode: 0o600 });
+        await run(['secret-define', file]);
+        await writeFile(file, value);
+        await run(['secret-set-value', uuid, '--file', file, ...(type === 'iscsi' ? ['--plain'] : [])]);
+      } finally {
+        await rm(file, { force: true });
+      }
     },
     async read() {
       return parseLiveDomain((await run(['dumpxml', domain])).stdout);
@@ -102,4 +133,10 @@ export function makeVirsh(
     thaw: ['virsh', ...base, 'domfsthaw', domain],
     events: () => spawn('virsh', [...base, 'event', '--all', '--loop'], { env, detached: true }),
   };
+}
+
+/** libvirt, "Secret XML format": `usage` is a disk's serial, which needs no escaping. */
+function secretXml(uuid: string, type: LibvirtSecret['type'], usage: string): string {
+  const element = type === 'ceph' ? 'name' : 'target';
+  return `<secret ephemeral='yes' private='yes'><uuid>${uuid}</uuid><usage type='${type}'><${element}>${usage}</${element}></usage></secret>`;
 }

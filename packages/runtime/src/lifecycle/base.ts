@@ -44,6 +44,6 @@ async function mountedImage(): Promise<string> {
   const path = await findMountedImage();
   if (path !== undefined) return path;
   throw new VirtainersError('CONFIG_INVALID', 'this image has no disk of its own, and none is mounted at /image', {
-    hint: 'mount a cloud image: -v /path/to/disk.qcow2:/image:ro',
+    hint: 'mount a cloud image: -v /path/to/disk.qcow2:/image:ro (virtainers run: --root-disk)',
   });
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { dataPaths, type Machine } from '@virtainers/core';
 import { type DomainDisk, renderDomain } from '../domain/context.ts';
 import { BOARDS, uefiOf } from '../guest/board.ts';
+import type { PlacedDisk } from '../guest/disk.ts';
 import type { NetworkPlan } from '../network/mode.ts';
 import type { Deps } from './deps.ts';
 import type { GuestSeed } from './guest-seed.ts';
@@ -15,6 +16,8 @@ export interface DomainParts {
   /** From the top. */
   readonly backing: readonly { readonly path: string; readonly format: string }[];
   readonly seed: GuestSeed;
+  /** Beside the machine's own. */
+  readonly disks: readonly PlacedDisk[];
   readonly network: NetworkPlan;
 }
 
@@ -26,13 +29,14 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
   const template = await readFile(join(templates, 'domain/domain.xml.hbs'), 'utf8');
   const disks: DomainDisk[] = [
     {
-      path: parts.overlay,
+      file: parts.overlay,
       format: 'qcow2',
       target: 'vda',
       readonly: false,
       backing: parts.backing,
     },
     ...(parts.seed.kind === 'disk' ? [seedDisk(parts.seed.path, machine)] : []),
+    ...parts.disks.map(extraDisk),
   ];
   return renderDomain(template, {
     name: config.vmName,
@@ -61,6 +65,22 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
 
 /** virtio, because cloud kernels come without drivers for SATA and IDE; FreeBSD's nuageinit looks at CD-ROMs alone. */
 function seedDisk(path: string, { seed }: Pick<Machine, 'seed'>): DomainDisk {
-  const disk = { path, format: 'raw', readonly: true, backing: [] };
+  const disk = { file: path, format: 'raw', readonly: true, backing: [] };
   return seed === 'cdrom' ? { ...disk, target: 'sda', cdrom: true } : { ...disk, target: 'vdb' };
+}
+
+/**
+ * What a guest discards is given back. Zeroes that it writes become holes in files; on devices that search would cost more than
+ * it gives. A device is not cached twice, in the guest and here.
+ */
+function extraDisk({ place, format, target, readonly, serial }: PlacedDisk): DomainDisk {
+  const disk = { format, target, readonly, serial, backing: [] };
+  switch (place.kind) {
+    case 'file':
+      return { ...disk, file: place.path };
+    case 'block':
+      return { ...disk, device: place.path, keepZeroes: true, uncached: true };
+    case 'network':
+      return { ...disk, network: place, keepZeroes: true };
+  }
 }

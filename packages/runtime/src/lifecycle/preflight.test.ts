@@ -1,4 +1,4 @@
-import type { Machine } from '@virtainers/core';
+import { type Machine, type NetworkDisk, parseNetworkDisk } from '@virtainers/core';
 import { expect, test } from 'vitest';
 import type { FirmwareSettings } from '../config/firmware.ts';
 import { requireFeatures } from './preflight.ts';
@@ -6,8 +6,13 @@ import { requireFeatures } from './preflight.ts';
 const machine = { name: 'box:1', arch: 'amd64' } as Machine;
 const BIOS: FirmwareSettings = { kind: 'bios', secureBoot: false, tpm: false };
 
-function missing(firmware: Partial<FirmwareSettings>, features: readonly string[] = [], change: Partial<Machine> = {}) {
-  const wants = { machine: { ...machine, ...change }, config: { firmware: { ...BIOS, ...firmware } } };
+function missing(
+  firmware: Partial<FirmwareSettings>,
+  features: readonly string[] = [],
+  change: Partial<Machine> = {},
+  disks: readonly NetworkDisk[] = [],
+) {
+  const wants = { machine: { ...machine, ...change }, config: { firmware: { ...BIOS, ...firmware }, disks } };
   try {
     requireFeatures({ ...wants, facts: { arch: 'amd64' }, features: new Set(features) });
     return undefined;
@@ -28,4 +33,12 @@ test('what is missing is named once, with the bake that brings it', () => {
     /^UEFI needs the feature uefi; a TPM needs the feature uefi, .*virtainers bake box:1 --feature uefi$/,
   );
   expect(missing({ kind: 'uefi' }, ['uefi'], { arch: 'arm64' })).toMatch(/guest of arm64.*--feature aarch64$/);
+});
+
+test('a disk on the network needs one, over iSCSI too', () => {
+  const disks = ['rbd:disks/music', 'iscsi://10.0.0.9/iqn.2026-01.example:store/1'].map(parseNetworkDisk);
+  expect(missing({}, ['rbd'], {}, disks as NetworkDisk[])).toBeUndefined();
+  expect(missing({}, [], {}, disks as NetworkDisk[])).toMatch(
+    /a disk on the network \(rbd:disks\/music, iscsi:.*\) needs the feature rbd.*--feature rbd$/,
+  );
 });

@@ -28,17 +28,20 @@ export function requireContainer(facts: ContainerFacts): void {
 }
 
 type Wants = Pick<Deps, 'machine' | 'features'> & {
-  readonly config: Pick<Config, 'firmware'>;
+  readonly config: Pick<Config, 'firmware' | 'disks'>;
   readonly facts: Pick<ContainerFacts, 'arch'>;
 };
 
 /** Throws FEATURE_MISSING, with every feature that the guest cannot do without and the image was baked without. */
 export function requireFeatures({ machine, config, facts, features }: Wants): void {
   const { kind, secureBoot, tpm } = config.firmware;
+  const uris = config.disks.map(({ uri }) => uri).join(', ');
   const wishes: { feature: string; because: string | false }[] = [
     { feature: 'aarch64', because: machine.arch !== facts.arch && `a guest of ${machine.arch}` },
     { feature: 'uefi', because: machine.arch === 'amd64' && kind === 'uefi' && (secureBoot ? 'secure boot' : 'UEFI') },
     { feature: 'uefi', because: tpm && 'a TPM' },
+    // Its package has QEMU's drivers for all disks on a network.
+    { feature: 'rbd', because: config.disks.length > 0 && `a disk on the network (${uris})` },
   ];
   const missing = wishes.filter(({ feature, because }) => because && !features.has(feature));
   if (missing.length === 0) return;

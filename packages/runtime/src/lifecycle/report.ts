@@ -1,6 +1,7 @@
 import { formatSize, type Log } from '@virtainers/core';
 import type { AcceleratorChoice } from '../accelerator/choose.ts';
 import type { FirmwareSettings } from '../config/firmware.ts';
+import type { PlacedDisk } from '../guest/disk.ts';
 import type { NetworkChoice } from '../network/choose.ts';
 import type { NetworkPlan } from '../network/mode.ts';
 import type { Deps } from './deps.ts';
@@ -41,6 +42,13 @@ export function reportNetwork(log: Log, choice: NetworkChoice, plan: NetworkPlan
     const nic = plan.nics.length > 1 ? ` (${link}, ${mode})` : '';
     const ports = open.length > 0 ? `, ports ${open.join(', ')}` : '';
     if (where) log.info(`the guest answers on ${where}${ports}${nic}`);
+  }
+}
+
+export function reportDisks(log: Log, disks: readonly PlacedDisk[]): void {
+  for (const { target, from, format, size, readonly, serial } of disks) {
+    const facts = [format, ...(size === undefined ? [] : [formatSize(size)]), ...(readonly ? ['read only'] : [])];
+    log.info(`disk ${target}: ${from} (${facts.join(', ')}); in the guest /dev/disk/by-id/virtio-${serial}`);
   }
 }
 

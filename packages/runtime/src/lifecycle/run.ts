@@ -18,11 +18,12 @@ import { makeStatusFile, type StatusFile } from '../readiness/status.ts';
 import { type GuestWatch, watchGuest } from '../readiness/watch-guest.ts';
 import { openGuestDisk } from './base.ts';
 import type { Deps } from './deps.ts';
+import { disksStatus, handSecrets, openExtraDisks } from './disks.ts';
 import { domainXml } from './domain.ts';
 import { guestHostname } from './hostname.ts';
 import { firstDoor, forwardsOf, givenBack, guestNetwork, networkStatus, planGuestNetwork } from './network.ts';
 import { requireContainer, requireFeatures } from './preflight.ts';
-import { reportAccelerator, reportData, reportMachine, reportNetwork } from './report.ts';
+import { reportAccelerator, reportData, reportDisks, reportMachine, reportNetwork } from './report.ts';
 import { type Room, watchRoom } from './room.ts';
 import { makeSeed, READY_PORT } from './seed.ts';
 import { startDomain } from './start-domain.ts';
@@ -144,17 +145,19 @@ async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo)
     prepareGuest(deps, status, undo),
   ]);
   // All have settled, so that whatever started is known to `undo` before the first failure is told.
-  const { disk, plan, seed, failed } = unwrap(guestResult);
+  const { disk, disks, plan, seed, failed } = unwrap(guestResult);
   const daemons = unwrap(daemonsResult);
   const accelerator = unwrap(acceleratorResult);
   reportAccelerator(log, accelerator);
   await status.update({ accelerator });
+  await handSecrets(deps, virsh, disks);
   const xml = await domainXml(deps, {
     uuid: disk.uuid,
     accelerator: accelerator.kind,
     overlay: disk.overlay,
     backing: disk.backing,
     seed,
+    disks,
     network: plan,
   });
   const lost = disk.lockLost.then(() => new VirtainersError('DATA_IN_USE', `the lock on ${config.imageDir} was lost`));
@@ -166,17 +169,24 @@ async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo)
 /** What the guest gets: its disk, then its seed and its network, which carry what the disk's folder remembers. */
 async function prepareGuest(deps: Deps, status: StatusFile, undo: Undo) {
   const { exec, spawn, log, config } = deps;
-  const [snapshotResult, diskResult] = await Promise.allSettled([
+  const [snapshotResult, diskResult, disksResult] = await Promise.allSettled([
     readSnapshot(exec, guestHostname(deps.hostname, config.vmName)),
     openGuestDisk(deps).then((disk) => {
       undo('the data folder', () => disk.release(), 'last');
       return disk;
     }),
+    openExtraDisks(deps).then(({ disks, release }) => {
+      undo('the disks', release, 'last');
+      return disks;
+    }),
   ]);
   const disk = unwrap(diskResult);
+  const disks = unwrap(disksResult);
   const snapshot = await givenBack(deps, unwrap(snapshotResult));
   for (const warning of disk.warnings) log.warn(warning);
   reportData(log, config.imageDir, disk.persistent);
+  reportDisks(log, disks);
+  if (disks.length > 0) await status.update({ disks: disksStatus(disks) });
   const { choice, plan } = await planGuestNetwork(deps, snapshot, disk.macAt, 'starting');
   reportNetwork(log, choice, plan);
   await status.update({ network: networkStatus(choice, plan) });
@@ -190,7 +200,7 @@ async function prepareGuest(deps: Deps, status: StatusFile, undo: Undo) {
       }),
   ]);
   const { failed } = unwrap(networkResult);
-  return { disk, plan, seed: unwrap(seedResult), failed };
+  return { disk, disks, plan, seed: unwrap(seedResult), failed };
 }
 
 function unwrap<T>(result: PromiseSettledResult<T>): T {

@@ -14,13 +14,13 @@ export const domainContext: DomainContext = {
   cpus: 2,
   disks: [
     {
-      path: '/mounted/local_image.qcow2',
+      file: '/mounted/local_image.qcow2',
       format: 'qcow2',
       target: 'vda',
       readonly: false,
       backing: [{ path: '/disk/disk.qcow2', format: 'qcow2' }],
     },
-    { path: '/cloud_init.iso', format: 'raw', target: 'vdb', readonly: true, backing: [] },
+    { file: '/cloud_init.iso', format: 'raw', target: 'vdb', readonly: true, backing: [] },
   ],
   interfaces: [{ kind: 'tap', mac: '52:54:00:00:00:01', device: 'vm0', mtu: 1400 }],
   consoleLog: '/var/log/libvirt/qemu/console/console.log',

@@ -2,11 +2,19 @@ import { makeLog } from '@virtainers/core';
 import { chooseAccelerator } from '../accelerator/choose.ts';
 import { isPersistent } from '../disk/mountinfo.ts';
 import type { Deps } from '../lifecycle/deps.ts';
+import { extraDisks } from '../lifecycle/disks.ts';
 import { domainXml } from '../lifecycle/domain.ts';
 import { ignitionSeed } from '../lifecycle/guest-seed.ts';
 import { planGuestNetwork } from '../lifecycle/network.ts';
 import { requireContainer, requireFeatures } from '../lifecycle/preflight.ts';
-import { reportAccelerator, reportData, reportFeatures, reportMachine, reportNetwork } from '../lifecycle/report.ts';
+import {
+  reportAccelerator,
+  reportData,
+  reportDisks,
+  reportFeatures,
+  reportMachine,
+  reportNetwork,
+} from '../lifecycle/report.ts';
 import { readSnapshot } from '../network/snapshot.ts';
 
 type Out = (text: string) => void;
@@ -24,6 +32,7 @@ export async function printXml(deps: Deps, out: Out): Promise<number> {
     overlay: `${deps.config.imageDir}/local_image.qcow2`,
     backing: [],
     seed: ignitionSeed(deps) ?? { kind: 'disk', path: deps.config.cloudInitDisk ?? '/cloud_init.iso' },
+    disks: await extraDisks(deps),
     network: plan,
   });
   out(xml.trimEnd());
@@ -45,5 +54,6 @@ export async function checkContainer(deps: Deps, out: Out): Promise<number> {
     log.info('accelerator: /dev/kvm is there; a start tries whether code runs in it');
   else reportAccelerator(log, chooseAccelerator(deps.config.accel, architectures, undefined, undefined));
   reportData(log, deps.config.imageDir, isPersistent(deps.facts.mountinfo, deps.config.imageDir));
+  reportDisks(log, await extraDisks(deps));
   return 0;
 }
