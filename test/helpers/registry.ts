@@ -21,7 +21,14 @@ export interface RegistryPlace {
   /** Starts it in another network namespace, where it answers at `host`. */
   readonly spawn?: Spawn;
   readonly host?: string;
+  /** Nobody is let in but LOGIN. */
+  readonly login?: true;
 }
+
+/** Who a registry with a login knows. */
+export const LOGIN = { name: 'somebody', password: 'open sesame' } as const;
+/** Of that password, by bcrypt (htpasswd -B). */
+const HTPASSWD = `${LOGIN.name}:$2b$04$i4kspQhax5zpE7.bfjfyFOqNzF4wT/p2JiuQ57SOmUjeehHS8DNAK\n`;
 
 /** A registry of its own, empty; blobs can be deleted. */
 export async function startRegistry(place: RegistryPlace = { listen: '127.0.0.1' }): Promise<Registry> {
@@ -30,7 +37,9 @@ export async function startRegistry(place: RegistryPlace = { listen: '127.0.0.1'
   const port = place.port ?? (await freePort());
   const address = `${place.host ?? '127.0.0.1'}:${port}`;
   const config = join(folder, 'config.json');
-  await writeFile(config, JSON.stringify(registryConfig(folder, `${place.listen}:${port}`)));
+  await writeFile(join(folder, 'htpasswd'), HTPASSWD);
+  const auth = place.login && { auth: { htpasswd: { realm: 'a registry', path: join(folder, 'htpasswd') } } };
+  await writeFile(config, JSON.stringify({ ...registryConfig(folder, `${place.listen}:${port}`), ...auth }));
   const child = (place.spawn ?? spawn)('docker-registry', ['serve', config], { stdout: 'ignore', stderr: 'ignore' });
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
@@ -43,7 +52,7 @@ export async function startRegistry(place: RegistryPlace = { listen: '127.0.0.1'
   try {
     await waitFor(
       `the registry at ${address}`,
-      async () => (await fetch(`http://${address}/v2/`)).ok || undefined,
+      async () => (place.login ? [401] : [200]).includes((await fetch(`http://${address}/v2/`)).status) || undefined,
       20_000,
     );
   } catch (error) {

@@ -10,6 +10,7 @@ export const ERRORS = {
   DIGEST_MISMATCH: { exit: 65, title: 'The bytes are not the ones that were asked for' },
   SIGNATURE_BAD: { exit: 65, title: 'A signature of a vendor is missing or does not hold' },
   SOURCE_UNAVAILABLE: { exit: 69, title: 'A file could not be fetched' },
+  REGISTRY_DENIED: { exit: 69, title: 'A registry does not let this user do what was asked for' },
   OFFLINE: { exit: 69, title: 'Something is missing that --offline does not let fetch' },
   IMAGE_UNKNOWN: { exit: 64, title: 'No image of that name' },
   DEFINITION_INVALID: { exit: 78, title: 'An image definition does not fit its schema' },

@@ -5,6 +5,7 @@ import { openDockerArchive } from '../oci/docker-archive.ts';
 import type { ImageOrigin, Transport } from '../oci/image-origin.ts';
 import { openCopy, openImage, type StoredImage } from '../oci/read-layout.ts';
 import { type RegistryOptions, readRegistryImage, withDigest } from '../oci/registry-image.ts';
+import { skopeo } from '../oci/skopeo.ts';
 import { imageId } from '../sink/engine.ts';
 import { withCacheFolder } from '../work-folder.ts';
 
@@ -33,7 +34,7 @@ const DOORS: Record<Transport, Door> = {
   'containers-storage': {
     identify: async (ctx, { name }) => {
       const args = ['inspect', '--raw', `containers-storage:${name}`];
-      return digestBytes((await ctx.exec('skopeo', args, { env: ctx.env, signal: ctx.signal })).stdout);
+      return digestBytes((await skopeo(ctx, args)).stdout);
     },
     // Podman keeps layers unpacked, whatever the manifest says that it pulled: the copy's says what it gives.
     open: (ctx, { name, label }, folder) => copy(ctx, `containers-storage:${name}`, label, folder, []),
@@ -94,7 +95,7 @@ async function copy(
   how: readonly string[],
 ): Promise<StoredImage> {
   const to = join(folder, 'copy');
-  await ctx.exec('skopeo', ['copy', ...how, from, `dir:${to}`], { env: ctx.env, signal: ctx.signal });
+  await skopeo(ctx, ['copy', ...how, from, `dir:${to}`]);
   return openCopy(to, label);
 }
 

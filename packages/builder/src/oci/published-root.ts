@@ -7,6 +7,7 @@ import { isLocalImage } from './local-image.ts';
 import { openImage, type StoredImage } from './read-layout.ts';
 import { type RegistryOptions, readRegistryImage, withDigest } from './registry-image.ts';
 import type { ImageConfig, Manifest } from './schema.ts';
+import { skopeo } from './skopeo.ts';
 
 /** Names the runtime root of an image: the diffID of its bottom layer. */
 export const ROOT_LABEL = 'io.virtainers.root';
@@ -38,10 +39,7 @@ async function fromRegistry(ctx: BuildContext, reference: string, options: Regis
   return withCacheFolder(ctx, 'tmp', 'root', async (folder) => {
     const tls = options.insecure ? ['--src-tls-verify=false'] : [];
     const from = `docker://${withDigest(reference, image.digest)}`;
-    await ctx.exec('skopeo', ['copy', '--preserve-digests', ...tls, from, `oci:${folder}:image`], {
-      env: ctx.env,
-      signal: ctx.signal,
-    });
+    await skopeo(ctx, ['copy', '--preserve-digests', ...tls, from, `oci:${folder}:image`]);
     return rootOf(ctx, reference, await openImage(folder, options.arch), options);
   });
 }

@@ -4,6 +4,7 @@ import { requireNetwork } from '../offline.ts';
 import { DOCKER_MEDIA_TYPES, MEDIA_TYPES } from './media-types.ts';
 import { isFor, parse } from './read-layout.ts';
 import { configSchema, type ImageConfig, indexSchema, type Manifest, manifestSchema } from './schema.ts';
+import { skopeo } from './skopeo.ts';
 
 export interface RegistryOptions {
   /** Plain http, or a certificate that nobody vouches for. */
@@ -94,5 +95,5 @@ async function inspect(
   requireNetwork(ctx, `reading ${reference}`);
   const tls = insecure ? ['--tls-verify=false'] : [];
   const args = ['inspect', ...what, ...tls, `docker://${reference}`];
-  return (await ctx.exec('skopeo', args, { env: ctx.env, signal: ctx.signal })).stdout;
+  return (await skopeo(ctx, args)).stdout;
 }

@@ -8,6 +8,7 @@ import { artifactTypeOf, referrersTag } from './artifact.ts';
 import { parse } from './read-layout.ts';
 import { type RegistryOptions, withDigest, withTag } from './registry-image.ts';
 import { type Descriptor, indexSchema, manifestSchema } from './schema.ts';
+import { skopeo } from './skopeo.ts';
 
 /** What refers to an image in a registry, by the index that clients keep there; nothing where there is none. */
 export async function readReferrers(
@@ -41,7 +42,7 @@ export async function readArtifact(
   return withCacheFolder(ctx, 'tmp', 'artifact', async (folder) => {
     const tls = options.insecure ? ['--src-tls-verify=false'] : [];
     const args = ['copy', '--preserve-digests', ...tls, `docker://${at}`, `oci:${folder}:artifact`];
-    await ctx.exec('skopeo', args, { env: ctx.env, signal: ctx.signal });
+    await skopeo(ctx, args);
     const manifest = parse(manifestSchema, await readBlob(folder, chosen.digest, at), `${at}, manifest`);
     const [layer] = manifest.layers;
     return layer && readBlob(folder, layer.digest, at);

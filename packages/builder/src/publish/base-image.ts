@@ -6,6 +6,7 @@ import type { Layer } from '../oci/layer.ts';
 import { parse } from '../oci/read-layout.ts';
 import type { RegistryOptions } from '../oci/registry-image.ts';
 import { configSchema, type ImageConfig } from '../oci/schema.ts';
+import { skopeo } from '../oci/skopeo.ts';
 import { recallImage } from './baked-images.ts';
 import { openOrigin } from './open-origin.ts';
 
@@ -94,7 +95,7 @@ async function fromEngine(
   const [file, layout] = [join(folder, 'saved.tar'), join(folder, 'saved')];
   await save(file);
   const args = ['copy', `docker-archive:${file}`, `oci:${layout}:image`];
-  await ctx.exec('skopeo', args, { env: ctx.env, signal: ctx.signal });
+  await skopeo(ctx, args);
   await rm(file);
   const image = await openOrigin(ctx, layout);
   ctx.onEvent({ type: 'end', step: 'base', note: image.digest, cached: false });

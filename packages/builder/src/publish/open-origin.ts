@@ -9,6 +9,7 @@ import { DOCKER_MEDIA_TYPES, MEDIA_TYPES } from '../oci/media-types.ts';
 import { openImage } from '../oci/read-layout.ts';
 import { type RegistryOptions, readRegistryImage, withDigest } from '../oci/registry-image.ts';
 import type { ImageConfig, Manifest } from '../oci/schema.ts';
+import { skopeo } from '../oci/skopeo.ts';
 import type { BaseImage } from './base-image.ts';
 
 interface Documents {
@@ -46,7 +47,7 @@ function describe(
       if (registry !== undefined) await shareBlobs(ctx, layout);
       const tls = options.insecure ? ['--src-tls-verify=false'] : [];
       const args = ['copy', '--preserve-digests', ...tls, source, `oci:${layout}:image`];
-      await ctx.exec('skopeo', args, { env: ctx.env, signal: ctx.signal });
+      await skopeo(ctx, args);
       const stored = await openImage(layout, config.architecture);
       return Promise.all(
         layers.map(async ({ name, ...layer }, index) => {

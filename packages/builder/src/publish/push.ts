@@ -5,6 +5,7 @@ import type { NamedImage } from '../oci/archive.ts';
 import { imageSet } from '../oci/image-set.ts';
 import { writeLayoutFolder } from '../oci/layout-folder.ts';
 import { withDigest } from '../oci/registry-image.ts';
+import { skopeo } from '../oci/skopeo.ts';
 import { pushToRegistry } from '../sink/registry.ts';
 import type { SinkResult } from '../sink/sink.ts';
 import { withCacheFolder } from '../work-folder.ts';
@@ -48,7 +49,7 @@ async function bringBase(ctx: BuildContext, base: BaseImage, target: string, opt
     const source = base.registry === undefined ? await layoutOf(ctx, base, folder) : `docker://${base.registry}`;
     const tls = options.insecure ? ['--src-tls-verify=false', '--dest-tls-verify=false'] : [];
     const to = `docker://${withDigest(target, base.digest)}`;
-    await ctx.exec('skopeo', ['copy', '--preserve-digests', ...tls, source, to], { env: ctx.env, signal: ctx.signal });
+    await skopeo(ctx, ['copy', '--preserve-digests', ...tls, source, to]);
   });
   ctx.onEvent({ type: 'end', step: 'base', note: base.digest, cached: false });
 }

@@ -17,6 +17,7 @@ import { MEDIA_TYPES } from '../oci/media-types.ts';
 import { type RegistryOptions, withDigest, withTag } from '../oci/registry-image.ts';
 import { readReferrers } from '../oci/registry-referrers.ts';
 import type { Descriptor } from '../oci/schema.ts';
+import { skopeo } from '../oci/skopeo.ts';
 import { withCacheFolder } from '../work-folder.ts';
 
 /**
@@ -75,7 +76,7 @@ async function copy(
 ): Promise<void> {
   const tls = insecure ? ['--dest-tls-verify=false'] : [];
   const args = ['copy', '--preserve-digests', ...more, ...tls, `oci:${folder}:this`, `docker://${to}`];
-  await ctx.exec('skopeo', args, { env: ctx.env, signal: ctx.signal });
+  await skopeo(ctx, args);
 }
 
 /** A layout of one manifest or index, named `this`. */

@@ -6,6 +6,7 @@ import type { NamedImage } from '../oci/archive.ts';
 import { type ImageSet, imageSet, setSize } from '../oci/image-set.ts';
 import { writeLayoutFolder } from '../oci/layout-folder.ts';
 import { parseReference } from '../oci/reference.ts';
+import { skopeo } from '../oci/skopeo.ts';
 import { withCacheFolder } from '../work-folder.ts';
 import type { SinkResult } from './sink.ts';
 
@@ -52,7 +53,7 @@ async function copy(
     `oci:${join(folder, 'image')}:image`,
     to,
   ];
-  await ctx.exec('skopeo', args, { env: ctx.env, signal: ctx.signal });
+  await skopeo(ctx, args);
   const pushed = (await readFile(digestFile, 'utf8')).trim();
   if (pushed === digest) return;
   throw new VirtainersError('DIGEST_MISMATCH', `pushing to ${target}: expected ${digest}, the registry got ${pushed}`);
