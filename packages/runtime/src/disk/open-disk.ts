@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type ChainLink,
+  type DataLock,
   type DataPaths,
   type Digest,
   type DiskFile,
   dataPaths,
   type Exec,
-  type FileLock,
   type Log,
   lockFile,
   macAt,
@@ -23,6 +23,7 @@ import type { BaseDisk } from './base-disk.ts';
 import { openToQemu, own, prepareFolder, removeLeftovers, requireWritable, type Users } from './data-folder.ts';
 import { readImageChain } from './image-chain.ts';
 import { removeState } from './machine-state.ts';
+import { COPIED, inodeOf, isCopyOfRunning, mendOverlay } from './mend-overlay.ts';
 import { isPersistent } from './mountinfo.ts';
 import { createOverlay, growOverlay, publishOverlay, readOverlay } from './overlay.ts';
 import { type OverlayPlan, planOverlay } from './overlay-plan.ts';
@@ -104,7 +105,7 @@ function nameFullFolder(error: unknown, folder: string): unknown {
   });
 }
 
-async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths, lock: FileLock): Promise<OpenDisk> {
+async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths, lock: DataLock): Promise<OpenDisk> {
   const sidecar = await readSidecar(paths.sidecar);
   const header = await readOverlay(paths.overlay);
   const chain = await readImageChain(exec, options.base, sidecar, options);
@@ -114,6 +115,8 @@ async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths
   if (header && (await settleSnapshots(exec, paths))) {
     options.log.warn(`${paths.overlay}: a change of its snapshots was interrupted; the disk was checked`);
   }
+  const copied = plan.action === 'use' && (await isCopyOfRunning(paths.overlay, lock.left));
+  if (plan.action === 'use') await mendOverlay(exec, paths.overlay, copied, options.log);
   if (options.asRoot) await openToQemu(exec, paths.folder, options, options.log);
   await own(paths.lock, paths.folder, options);
   // The overlay's own words for the chain may be others than where it lies here and now.
@@ -122,7 +125,9 @@ async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths
   const kept = await keepSidecar(plan, sidecar, paths, options);
   await carryOut(exec, plan, backing, paths, options);
   await requireWritable(exec, paths.overlay, options);
-  return describe(plan, backing, kept, lock, paths, options);
+  await lock.running(await inodeOf(paths.overlay));
+  const warnings = copied ? [...plan.warnings, COPIED] : plan.warnings;
+  return describe({ ...plan, warnings }, backing, kept, lock, paths, options);
 }
 
 /**
@@ -174,7 +179,7 @@ function describe(
   plan: OverlayPlan,
   backing: readonly DiskFile[],
   sidecar: Sidecar,
-  lock: FileLock,
+  lock: DataLock,
   paths: DataPaths,
   options: OpenDiskOptions,
 ): OpenDisk {
