@@ -78,6 +78,8 @@ test('V3: restart boots the same machine again: boots count on, the address answ
   await fast.docker.command('restart', '-t', '60', vm.name);
   const after = await vm.reached('ready');
   expect(after.since).not.toBe(before.since);
+  // The console of the first life has been told.
+  expect((await vm.log()).match(/fast-guest: boot \d+/g)).toEqual(['fast-guest: boot 1', 'fast-guest: boot 2']);
   expect((await vm.guest('cat /data/boots')).trim()).toBe('2');
 });
 

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { makeSpawn } from '@virtainers/core';
 import { expect, onTestFinished, test } from 'vitest';
 import { followConsole } from './follow.ts';
+import { removeLog } from './rotated-files.ts';
 
 async function logPath(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'virtainers-console-'));
@@ -34,6 +35,18 @@ function sink() {
     holds: (length: number) => until(() => text.length >= length),
   };
 }
+
+test('what an earlier life of the container left is not told again once it is removed', async () => {
+  const path = await logPath();
+  for (const name of [`${path}.1`, `${path}.0`, path]) await writeFile(name, 'Kernel panic ');
+  await removeLog(path);
+  const { write, text, has } = sink();
+  const follower = followConsole({ path, write });
+  await appendFile(path, 'new');
+  await has('new');
+  await follower.stop();
+  expect(text()).toBe('new');
+});
 
 test('from the first byte, backups included, oldest first', async () => {
   const path = await logPath();

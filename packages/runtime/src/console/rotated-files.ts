@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 
 /** One file of the log, under whatever name it has now. */
 export interface LogFile {
@@ -10,6 +11,20 @@ export interface LogFile {
 
 /** More backups than virtlogd keeps by default (virtlogd.conf, max_backups = 3). */
 const BACKUPS = 10;
+
+/**
+ * Removes a log with its backups: a container that is started again still has that of its earlier lives, which has been told, and
+ * in which a guest may have panicked or become ready.
+ */
+export async function removeLog(path: string): Promise<void> {
+  for (const name of namesOf(path)) await rm(name, { force: true });
+}
+
+/** Oldest first. */
+function namesOf(path: string): string[] {
+  const backups = Array.from({ length: BACKUPS }, (_, index) => `${path}.${BACKUPS - 1 - index}`);
+  return [...backups, path];
+}
 
 /**
  * The files of a rotated log in the order in which they were written: `vm.log` becomes `vm.log.0`, that one `vm.log.1`,
@@ -43,9 +58,9 @@ export class RotatedFiles {
   /** Looks for files not seen yet. Without waiting anywhere: the writer may rotate again at any moment. */
   scan(): void {
     for (;;) {
-      const listed = this.#names().map(openIfThere);
+      const listed = namesOf(this.#path).map(openIfThere);
       const inodes = listed.map((file) => file?.inode);
-      const stable = this.#names().every((name, index) => inodeOf(name) === inodes[index]);
+      const stable = namesOf(this.#path).every((name, index) => inodeOf(name) === inodes[index]);
       const files = listed.filter((file) => file !== undefined);
       if (stable) {
         this.#adopt(files);
@@ -58,12 +73,6 @@ export class RotatedFiles {
   close(): void {
     for (const file of this.#files.splice(0)) closeSync(file.fd);
     this.#current = 0;
-  }
-
-  /** Oldest first. */
-  #names(): string[] {
-    const backups = Array.from({ length: BACKUPS }, (_, index) => `${this.#path}.${BACKUPS - 1 - index}`);
-    return [...backups, this.#path];
   }
 
   #adopt(listed: readonly LogFile[]): void {

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { IN_IMAGE, type Status, VirtainersError } from '@virtainers/core';
 import { settleAccelerator } from '../accelerator/accelerator.ts';
 import { followConsole } from '../console/follow.ts';
+import { removeLog } from '../console/rotated-files.ts';
 import { readLife } from '../container/life.ts';
 import { startDaemons } from '../daemon/daemons.ts';
 import { parseDomainEvent, type StopReason } from '../domain/events.ts';
@@ -81,6 +82,7 @@ async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending>
   const domain = followEvents(virsh, config.vmName, room, undo);
   await status.update({ state: 'starting' });
   let watch: GuestWatch | undefined;
+  await removeLog(driver.consoleLog);
   const following = followConsole({
     path: driver.consoleLog,
     write: async (bytes) => {
