@@ -3,9 +3,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Engine, rootfulPodman } from '../helpers/engines.ts';
 import { FAST_OPTIONS, fastDocker } from '../helpers/fast-docker.ts';
 import { fastGuest } from '../helpers/fast-guest.ts';
+import { waitFor } from '../helpers/process.ts';
 import { type Registry, startRegistry } from '../helpers/registry.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
-import { COMMAND, startVirtainer, virtainers } from '../helpers/virtainer.ts';
+import { COMMAND, RUNTIME, startVirtainer, virtainers } from '../helpers/virtainer.ts';
 
 const MIB = 1024 ** 2;
 const fast = fastDocker();
@@ -73,6 +74,16 @@ test('what a machine wrote is published, everything is deleted, and another engi
   expect((await copy.guest('cat /data/boots')).trim()).toBe('2');
   const { chain } = JSON.parse(await copy.run('cat', '/mounted/local_image.json'));
   expect(chain.map(({ path }: { path: string }) => path)).toEqual(['/disk/disk.qcow2', '/overlays/1.qcow2']);
+
+  // Whoever reads a copy of the running disk is killed: Podman ends the verb's input too, and the copy goes.
+  const reader = podman.spawn('podman', ['exec', '--interactive', copy.name, 'node', RUNTIME, 'copy'], {
+    stdin: 'pipe',
+  });
+  await new Promise<void>((resolve) => reader.stdout?.on('data', (line) => /copied/.test(String(line)) && resolve()));
+  expect(await copy.run('ls', '/mounted')).toContain('local_image.copy.qcow2');
+  reader.kill('SIGKILL');
+  const gone = async () => !(await copy.run('ls', '/mounted')).includes('copy') || undefined;
+  await waitFor('the copy to go', gone, 20_000);
 
   // Nothing says what it was run as; the engine knows where it came from.
   await podman.command('stop', copy.name);

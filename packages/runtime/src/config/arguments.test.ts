@@ -13,6 +13,8 @@ test.for([
   [['status'], { verb: 'status', follow: false }],
   [['status', '--follow'], { verb: 'status', follow: true }],
   [['connect'], { verb: 'connect', args: [] }],
+  [['copy'], { verb: 'copy', args: [] }],
+  [['snapshot', 'rm', 'x'], { verb: 'snapshot', args: ['rm', 'x'] }],
   [['--help'], { verb: 'help' }],
   [['--version'], { verb: 'version' }],
 ] as const)('%j', ([words, expected]) => {
