@@ -38,6 +38,8 @@ const sidecarSchema = z.looseObject({
   instanceId: z.string().optional(),
   /** A snapshot that was restored: its memory is resumed by the next start. */
   resume: z.string().optional(),
+  /** By the name of a snapshot: what its memory depends on, by name. One without a snapshot of its name means nothing. */
+  memories: z.record(z.string(), z.record(z.string(), z.string())).optional(),
   /** The random one that the seed sets while nothing else lets anybody in. */
   generatedPassword: z.string().optional(),
 });

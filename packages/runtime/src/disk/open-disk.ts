@@ -52,6 +52,8 @@ interface Facts {
   readonly generatedPassword?: string;
   /** The snapshot whose memory the next start resumes. */
   readonly resume?: string | undefined;
+  /** What the memory of each snapshot depends on. */
+  readonly memories?: Sidecar['memories'];
 }
 
 export interface OpenDisk extends Facts {
@@ -198,7 +200,7 @@ function describe(
     warnings: plan.warnings,
     ...(sidecar.instanceId === undefined ? {} : { instanceId: sidecar.instanceId }),
     ...(sidecar.generatedPassword === undefined ? {} : { generatedPassword: sidecar.generatedPassword }),
-    ...(sidecar.resume === undefined ? {} : { resume: sidecar.resume }),
+    ...(sidecar.resume === undefined ? {} : { resume: sidecar.resume, memories: sidecar.memories }),
     remember: async (facts) => {
       const next = { ...current, ...facts };
       // A machine that is kept starts without writing here, on a full disk too.

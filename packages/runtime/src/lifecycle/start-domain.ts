@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { changingSnapshots, dataPaths, type Log } from '@virtainers/core';
 import type { OpenDisk } from '../disk/open-disk.ts';
 import { driveOf, readDrives } from '../domain/drives.ts';
 import { loadSnapshot } from '../domain/live-snapshot.ts';
+import { memoryNeeds, unmetNeeds } from '../domain/memory-needs.ts';
 import type { Virsh } from '../domain/virsh.ts';
 
 /**
@@ -11,20 +13,26 @@ import type { Virsh } from '../domain/virsh.ts';
 export async function startDomain(
   virsh: Virsh,
   domainFile: string,
-  disk: Pick<OpenDisk, 'overlay' | 'resume' | 'remember'>,
+  disk: Pick<OpenDisk, 'overlay' | 'resume' | 'memories' | 'remember'>,
   imageDir: string,
   log: Log,
 ): Promise<void> {
-  const { resume, overlay } = disk;
+  const { resume, overlay, memories } = disk;
   if (resume === undefined) return virsh.create(domainFile);
+  const load = async (): Promise<string[]> => {
+    try {
+      const { node } = driveOf(await readDrives(virsh), overlay);
+      await changingSnapshots(dataPaths(imageDir), () => loadSnapshot(virsh, node, resume));
+      return [];
+    } catch (error) {
+      return [String(error)];
+    }
+  };
   await disk.remember({ resume: undefined });
   await virsh.create(domainFile, '--paused');
-  try {
-    const { node } = driveOf(await readDrives(virsh), overlay);
-    await changingSnapshots(dataPaths(imageDir), () => loadSnapshot(virsh, node, resume));
-    log.info(`the guest goes on from the snapshot ${resume}`);
-  } catch (error) {
-    log.warn(`the memory of the snapshot ${resume} cannot be resumed, so the guest boots: ${String(error)}`);
-  }
+  const unmet = unmetNeeds(memories?.[resume], await memoryNeeds(virsh, await readFile('/proc/cpuinfo', 'utf8')));
+  const why = unmet.length > 0 ? unmet : await load();
+  if (why.length === 0) log.info(`the guest goes on from the snapshot ${resume}`);
+  else log.warn(`the memory of the snapshot ${resume} cannot be resumed, so the guest boots: ${why.join('; ')}`);
   await virsh.resume();
 }

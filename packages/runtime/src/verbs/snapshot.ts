@@ -1,21 +1,25 @@
-import { statfs } from 'node:fs/promises';
+import { readFile, statfs } from 'node:fs/promises';
 import {
   type Answer,
   changingSnapshots,
   formatSize,
   listSnapshots,
   nameOfPresent,
+  readSidecar,
   requireFreeName,
   requireSnapshot,
   type Snapshot,
   statePaths,
   VirtainersError,
+  writeSidecar,
 } from '@virtainers/core';
 import { z } from 'zod';
+import { own } from '../disk/data-folder.ts';
 import { type Drive, driveOf, readDrives } from '../domain/drives.ts';
 import { whileFrozen } from '../domain/freeze.ts';
 import { endJobs } from '../domain/jobs.ts';
 import { deleteSnapshot, loadSnapshot, saveDisk, saveSnapshot } from '../domain/live-snapshot.ts';
+import { memoryNeeds } from '../domain/memory-needs.ts';
 import { type LiveMachine, type MachineDeps, withMachine } from './machine.ts';
 
 /** What is asked for: a verb, a name, and one option that some have. */
@@ -71,7 +75,28 @@ async function keepMemory(work: Work, name: string): Promise<number> {
   await requireRoom(work);
   // What has not reached the disk is in the memory; a restore of the disk alone finds it too.
   await virsh.flush(FLUSH_MS);
-  return timed(() => changingSnapshots(paths, () => saveSnapshot(virsh, node, name)));
+  await noteNeeds(work, name);
+  return timed(() => changingSnapshots(paths, () => saveSnapshot(virsh, node, name).catch(suggestDisk)));
+}
+
+/** Before the memory is kept: a note of too much harms nobody. While the guest runs nobody else writes the sidecar. */
+async function noteNeeds({ virsh, paths, users, snapshots }: Work, name: string): Promise<void> {
+  const sidecar = await readSidecar(paths.sidecar);
+  if (!sidecar) return;
+  const names = new Set(snapshots.map((each) => each.name));
+  const others = Object.entries(sidecar.memories ?? {}).filter(([each]) => names.has(each));
+  const needs = await memoryNeeds(virsh, await readFile('/proc/cpuinfo', 'utf8'));
+  await writeSidecar(paths.sidecar, { ...sidecar, memories: { ...Object.fromEntries(others), [name]: needs } });
+  await own(paths.sidecar, paths.folder, users);
+}
+
+/** Some devices cannot be kept: a folder that is shared by 9p, what was passed through. */
+function suggestDisk(error: unknown): never {
+  if (!(error instanceof VirtainersError)) throw error;
+  throw new VirtainersError(error.code, error.message, {
+    hint: 'make one of the disk alone: --disk-only',
+    cause: error,
+  });
 }
 
 const FLUSH_MS = 5_000;
