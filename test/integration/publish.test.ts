@@ -7,6 +7,7 @@ import type { BuildContext } from '../../packages/builder/src/context.ts';
 import { inspectImage } from '../../packages/builder/src/inspect.ts';
 import { findBaseImage } from '../../packages/builder/src/publish/base-image.ts';
 import { mountLayers } from '../../packages/builder/src/publish/mount.ts';
+import { openOrigin } from '../../packages/builder/src/publish/open-origin.ts';
 import { upgrade } from '../../packages/builder/src/upgrade/upgrade.ts';
 import { type PublishWords, publishDisk } from '../../packages/host/src/publish/publish.ts';
 import { exec, requireTool } from '../helpers/process.ts';
@@ -154,6 +155,27 @@ test('without the registry the image that was baked here is taken; the digest is
   expect(cached.digest).toBe(digest);
   const bytes = await sent(() => publish(`${registry.address}/fresh/box:1`, { source: elsewhere }));
   expect(bytes).toBeLessThan(1.5 * MIB);
+});
+
+test('of two images with the same disk the one with the same layers is taken, and the other where there is none', async () => {
+  const other = `${registry.address}/team/other-root:1`;
+  const runtime = await publishRoot(folder, 'amd64', 'another root\n');
+  await bake(ctx, { source: in_('disk.raw'), push: other, definitions: [], runtime, insecure: true });
+  const below = await inspectImage(ctx, base.reference, { insecure: true });
+  const diffIDs = below.layers.map(({ diffID }) => diffID);
+  const wanted = { chain: [base.link], references: [other, base.reference] };
+  const find = (more: object) => findBaseImage(ctx, { ...wanted, ...more }, folder, { insecure: true });
+  expect((await find({})).origin).toBe(other);
+  expect((await find({ diffIDs })).origin).toBe(base.reference);
+  expect((await find({ diffIDs: [...diffIDs, diffIDs[0]] })).origin).toBe(other);
+
+  await publish(`${registry.address}/me/run:1`);
+  const { rawConfig } = await openOrigin(ctx, `${registry.address}/me/run:1`, { insecure: true });
+  const { config, rootfs } = JSON.parse(rawConfig.toString());
+  expect(config.Env.filter((entry: string) => entry.startsWith('VIRTAINERS_LAYERS='))).toEqual([
+    `VIRTAINERS_LAYERS=${rootfs.diff_ids.join(',')}`,
+  ]);
+  expect(rootfs.diff_ids.slice(0, -1)).toEqual(diffIDs);
 });
 
 test('a tag that was moved to another disk is passed over, and where nothing else is known it is an error', async () => {

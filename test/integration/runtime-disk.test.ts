@@ -87,12 +87,14 @@ test('V5: a new overlay names its backing format, shows the base, and keeps its 
   expect(await holds(first.overlay, 0x11)).toBe(true);
   await first.remember({ instanceId: 'virtainers-1', generatedPassword: 'abc' });
   await first.release();
-  const second = await open(folder);
+  const diffIDs = [`sha256:${'d'.repeat(64)}`] as const;
+  const second = await open(folder, { diffIDs });
   expect(second).toMatchObject({ created: false, instanceId: 'virtainers-1', generatedPassword: 'abc' });
   expect([second.uuid, second.volumeId, second.macAt(9)]).toEqual([first.uuid, first.volumeId, first.macAt(9)]);
   await second.release();
   const sidecar = JSON.parse(await readFile(join(folder, 'local_image.json'), 'utf8'));
   expect(sidecar).toMatchObject({ formatVersion: 2, reference: 'example/box:1', chain: [{ sha256: baked.sha256 }] });
+  expect(sidecar.diffIDs).toEqual(diffIDs);
 });
 
 test('V6: another base is refused with both digests, and nothing is written', async () => {
