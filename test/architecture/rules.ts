@@ -16,7 +16,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Parts of the runtime that know nothing of each other: lifecycle alone wires them. */
-const SIBLINGS = ['daemon', 'disk', 'cloud-init', 'network', 'domain', 'readiness'];
+const SIBLINGS = ['daemon', 'disk', 'cloud-init', 'network', 'domain', 'readiness', 'share'];
 
 /** Folders of the builder that must not know the others on the right, and libraries likewise. */
 const BUILDER_FENCES: Readonly<Record<string, readonly string[]>> = {

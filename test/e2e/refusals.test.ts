@@ -1,4 +1,4 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fastDocker } from '../helpers/fast-docker.ts';
@@ -28,6 +28,19 @@ test('78: every bad setting at once, each with its value and what is allowed', a
   ]);
   expect(exitCode).toBe(78);
   for (const name of ['RAM', 'CPU', 'NETWORK_MODE', 'VM_NAME', 'lots', 'a b']) expect(said).toContain(name);
+});
+
+test('78: shared folders that cannot be, all at once; 69: a guest that needs a feature for them', async () => {
+  const folder = await fast.docker.folder('shares');
+  await writeFile(join(folder, 'file'), '');
+  const shares = ['-v', `${folder}:/shares/good`, '-v', `${folder}/file:/shares/file:ro`];
+  const { exitCode, said } = await refused([...shares, '-e', 'SHARES=good:/srv gone:/mnt']);
+  expect(exitCode).toBe(78);
+  expect(said).toContain('SHARES names gone, and there is no /shares/gone');
+  expect(said).toContain('/shares/file: a file; only folders can be shared');
+  const featureless = await refused(shares.slice(0, 2));
+  expect(featureless.exitCode).toBe(69);
+  expect(featureless.said).toMatch(/a shared folder needs the feature share[\s\S]*--feature share/);
 });
 
 test("78: more RAM than the container's limit, both named", async () => {

@@ -73,6 +73,15 @@ test.for<[string, Partial<DomainContext>]>([
   // The schema of Debian 12's libvirt does not know where a TPM's state may lie.
   ['UEFI with secure boot', { ...secureContext, tpm: undefined }],
   ['more disks', { disks: [...domainContext.disks, ...moreDisks] }],
+  [
+    'shared folders',
+    {
+      filesystems: [
+        { kind: 'virtiofs', tag: 'src', socket: '/run/virtainers/share-src.sock' },
+        { kind: '9p', tag: 'docs', folder: "/shares/do'cs", readonly: true },
+      ],
+    },
+  ],
   ['text that needs escaping', { title: `<&>"'` }],
 ])('the domain passes the schema of libvirt itself: %s', async ([, change]) => {
   await requireTool('virt-xml-validate');

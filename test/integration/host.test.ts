@@ -46,7 +46,7 @@ describe.each(ENGINES)('%s', (name) => {
     context = { exec: engine.exec, spawn: engine.spawn, log, env: engine.env, home, kernel: release() };
     request = {
       ...{ image: 'stand-in:1', catalogue: [], engine: engine.kind },
-      ...{ disks: [], publish: [], networks: [], addresses: [], privileged: false, env: [], remove: false },
+      ...{ disks: [], shares: [], publish: [], networks: [], addresses: [], privileged: false, env: [], remove: false },
     };
   });
 

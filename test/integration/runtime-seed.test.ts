@@ -27,6 +27,7 @@ async function plan(input: Partial<SeedInput> = {}) {
     volumeId: '4b1c6f0e-54a0-4a6b-8c1c-4b0f0f3f3c11',
     readyPort: 'io.virtainers.ready.0',
     network: undefined,
+    mounts: [],
     random: () => 'random',
     templates: {
       userData: await template('user-data'),

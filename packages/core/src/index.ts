@@ -23,6 +23,7 @@ export * from './network-disk.ts';
 export * from './prefix.ts';
 export * from './qcow2.ts';
 export * from './qemu-img.ts';
+export * from './shares.ts';
 export * from './status.ts';
 export * from './template.ts';
 export * from './units.ts';

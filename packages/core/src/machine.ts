@@ -16,6 +16,8 @@ export const IN_IMAGE = {
   data: '/mounted',
   status: '/run/virtainers/status.json',
   overlays: '/overlays',
+  /** Folders for the guest, by name. */
+  shares: '/shares',
 } as const;
 
 /** Set in every image: the diffIDs of its layers, bottom first, with commas between them. */

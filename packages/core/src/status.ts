@@ -82,6 +82,18 @@ export const statusSchema = z.object({
       }),
     )
     .optional(),
+  /** Folders of the container that the guest has; absent: none. A machine with one cannot be saved. */
+  shares: z
+    .array(
+      z.object({
+        name: z.string(),
+        /** In the guest. */
+        guest: z.string(),
+        readonly: z.boolean(),
+        driver: z.enum(['virtiofs', '9p']),
+      }),
+    )
+    .optional(),
   /** Milliseconds from the supervisor's start to the first time each state was reached, and `running` (QEMU runs code). */
   timings: z.record(z.string(), z.number()),
   exitCode: z.number().optional(),

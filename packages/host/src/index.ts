@@ -18,6 +18,7 @@ export type { CatalogueEntry } from './image-name.ts';
 export { type CreatedNetwork, createNetwork } from './network/create.ts';
 export { type PublishWords, publishDisk } from './publish/publish.ts';
 export { prepareRun, printRun, type RunPlan, type RunRequest, startRun } from './run.ts';
+export { parseShareRequest, type ShareRequest } from './run-shares.ts';
 export { listAddresses, loginUser, type SshRequest, sshInto } from './ssh.ts';
 export { plainSsh } from './ssh-plan.ts';
 export { readStatus, waitUntilReady } from './wait.ts';

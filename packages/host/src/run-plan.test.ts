@@ -5,6 +5,7 @@ import { podman } from './engine/podman.ts';
 import { freeName, planRun, type RunFacts, type RunSettings } from './run-plan.ts';
 
 const plain: RunSettings = {
+  shares: [],
   publish: [],
   networks: [],
   addresses: [],
@@ -76,6 +77,14 @@ test.each<[string, Partial<RunSettings>, Partial<RunFacts>, Partial<EngineInfo>,
   ],
   ['a folder', { data: '/srv/box' }, {}, {}, '--volume /srv/box:/mounted', true],
   ['a folder takes the place of the volume', { data: '/srv/box' }, {}, {}, 'box-data', false],
+  [
+    'shares',
+    { shares: [{ host: '/src', guest: '/srv', readonly: true }] },
+    {},
+    {},
+    '--mount type=bind,source=/src,target=/shares/share1,readonly --env SHARES=share1:/srv:ro',
+    true,
+  ],
   ['ports', { publish: ['8080:80', '2222:22'] }, {}, {}, '--publish 8080:80 --publish 2222:22', true],
   ['a network', { networks: ['lab'] }, {}, {}, '--network lab', true],
   ['an address', { networks: ['lab'], addresses: ['10.0.0.9'] }, {}, {}, '--network lab --ip 10.0.0.9', true],

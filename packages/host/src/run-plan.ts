@@ -3,6 +3,7 @@ import type { Engine } from './engine/find.ts';
 import { addressFlags } from './engine/network.ts';
 import { HEALTH_FLAGS } from './health.ts';
 import { diskFlags, type RunDisk } from './run-disks.ts';
+import { type ShareRequest, shareMounts, shareSetting } from './run-shares.ts';
 
 /** What a person may ask of `virtainers run`, checked; paths absolute. */
 export interface RunSettings {
@@ -15,6 +16,7 @@ export interface RunSettings {
   readonly rootDisk?: string | undefined;
   /** A folder of the host; otherwise a volume is named. */
   readonly data?: string | undefined;
+  readonly shares: readonly ShareRequest[];
   /** As the engine reads them: `2222:22`. */
   readonly publish: readonly string[];
   /** As the engine reads one; several are names. The first is the primary one. */
@@ -126,19 +128,21 @@ function mountFlags(settings: RunSettings, facts: RunFacts): string[] {
     ...diskFlags(facts.disks).mounts,
   ];
   const mounts = [...files, `${settings.data ?? volumeName(facts.name)}:/mounted`];
-  const bound = files.length > 0 || settings.data !== undefined;
+  const bound = files.length > 0 || settings.data !== undefined || settings.shares.length > 0;
   // Relabelling (`:z`) would change the label of the person's own key file.
   const label = bound && facts.engine.info.selinux ? ['--security-opt', 'label=disable'] : [];
-  return [...label, ...mounts.flatMap((mount) => ['--volume', mount])];
+  return [...label, ...mounts.flatMap((mount) => ['--volume', mount]), ...shareMounts(settings.shares)];
 }
 
 function environmentFlags(settings: RunSettings, facts: RunFacts): string[] {
   const { setting: disks } = diskFlags(facts.disks);
+  const shares = shareSetting(settings.shares);
   const values = [
     ...(settings.memoryMiB === undefined ? [] : [`RAM=${settings.memoryMiB}`]),
     ...(settings.cpus === undefined ? [] : [`CPU=${settings.cpus}`]),
     ...(settings.diskSize === undefined ? [] : [`DISK_SIZE=${settings.diskSize}`]),
     ...(disks === undefined ? [] : [disks]),
+    ...(shares === undefined ? [] : [shares]),
     `VIRTAINERS_REFERENCE=${facts.reference}`,
     ...settings.env,
   ];

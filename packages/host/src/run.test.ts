@@ -22,6 +22,7 @@ const request: RunRequest = {
   image: 'debian:13',
   engine: 'docker',
   catalogue: [{ name: 'debian:13', aliases: ['debian:trixie'] }],
+  shares: [],
   publish: [],
   disks: [],
   networks: [],
@@ -76,6 +77,14 @@ test('a user-data file that is missing is found out before the engine makes a fo
   const wrong = { ...request, userData: '/nonexistent/user-data' };
   await expect(prepareRun(contextOf({ exec: execOf(found) }), wrong, false)).rejects.toMatchObject({
     code: 'ARGUMENTS_BAD',
+  });
+});
+
+test('a share that is not there is found out before the engine is asked to run', async () => {
+  const wrong = { ...request, shares: [{ host: '/nonexistent/src', guest: '/srv', readonly: false }] };
+  await expect(prepareRun(contextOf({ exec: execOf(found) }), wrong, false)).rejects.toMatchObject({
+    code: 'ARGUMENTS_BAD',
+    message: '--share: /nonexistent/src: no such folder',
   });
 });
 

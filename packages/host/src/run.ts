@@ -18,6 +18,7 @@ import { findPublicKey } from './key.ts';
 import { findRunDisks, requireReadOnly } from './run-disks.ts';
 import { checkNetworks, checkNetworkWords, orderNotes } from './run-network.ts';
 import { freeName, planRun, type RunSettings, volumeName } from './run-plan.ts';
+import { checkShares } from './run-shares.ts';
 
 /** A run as a person asks for it: what to run, where, under which name. */
 export interface RunRequest extends RunSettings {
@@ -48,6 +49,7 @@ export async function prepareRun(context: HostContext, request: RunRequest, toPr
   const clients = (await findEngines(context, request.engine)).map((engine) => makeClient(context, engine));
   await checkWords(request);
   const disks = await findRunDisks(request.disks);
+  await checkShares(request.shares, request.env);
   checkNetworkWords(request);
   const { client, reference } = await locate(context, clients, request, toPrint);
   if (disks.some(({ kind }) => kind === 'network') && request.env.some((entry) => /^DISKS(=|$)/.test(entry))) {

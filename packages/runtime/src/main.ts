@@ -8,6 +8,7 @@ import { parseArguments } from './config/arguments.ts';
 import { type Config, parseConfig } from './config/parse.ts';
 import { readContainerFacts } from './container/facts.ts';
 import { readFeatures } from './container/features.ts';
+import { readSharedEntries } from './container/shares.ts';
 import { chooseDriver, type Driver } from './daemon/driver.ts';
 import { makeVirsh, type Virsh } from './domain/virsh.ts';
 import type { Deps } from './lifecycle/deps.ts';
@@ -79,6 +80,7 @@ async function main(): Promise<number> {
     machine,
     facts,
     features,
+    sharedEntries: await readSharedEntries(facts.mountinfo),
     driver,
     hostname: hostname(),
     templates: join(dirname(fileURLToPath(import.meta.url)), 'templates'),

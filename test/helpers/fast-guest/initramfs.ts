@@ -7,7 +7,7 @@ export const FIXTURES = join(repository, 'test/fixtures/fast-guest');
 
 const MODULES = [
   ...['virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_console', 'virtio_balloon', 'virtio-rng', 'virtio_scsi'],
-  ...['sr_mod', 'isofs', 'button', 'evdev', 'pvpanic-pci', 'pvpanic-mmio', 'qemu_fw_cfg', 'efivarfs'],
+  ...['sr_mod', 'isofs', 'button', 'evdev', 'pvpanic-pci', 'pvpanic-mmio', 'qemu_fw_cfg', 'efivarfs', 'virtiofs'],
 ];
 
 /** Where each file of test/fixtures/fast-guest lands. */

@@ -5,6 +5,7 @@ import {
   findContainer,
   listAddresses,
   loginUser,
+  parseShareRequest,
   plainSsh,
   prepareRun,
   printRun,
@@ -18,6 +19,13 @@ import { waitVisibly } from '../waiting.ts';
 
 const MIB = 1024 ** 2;
 const path = z.string().transform((text) => resolve(text));
+
+const share = z.string().transform((text, context) => {
+  const parsed = parseShareRequest(text);
+  if (typeof parsed !== 'string') return parsed;
+  context.addIssue({ code: 'custom', message: parsed });
+  return z.NEVER;
+});
 
 const schema = z.object({
   name: z
@@ -35,6 +43,7 @@ const schema = z.object({
   rootDisk: path.optional(),
   disk: z.array(z.string().min(1)).default([]),
   data: path.optional(),
+  share: z.array(share).default([]),
   publish: z.array(z.string()).default([]),
   network: z.array(z.string()).default([]),
   ip: z.array(z.string()).default([]),
@@ -47,9 +56,9 @@ const schema = z.object({
 });
 
 export const action: Action = async (cli, [image = ''], raw) => {
-  const { memory, rm, print, wait, network, ip, disk, ...options } = parseOptions(schema, raw);
+  const { memory, rm, print, wait, network, ip, disk, share: shares, ...options } = parseOptions(schema, raw);
   const memoryMiB = memory === undefined ? undefined : Math.round(memory / MIB);
-  const words = { image, memoryMiB, disks: disk, networks: network, addresses: ip, remove: rm };
+  const words = { image, memoryMiB, disks: disk, shares, networks: network, addresses: ip, remove: rm };
   const request = { ...options, ...words, catalogue: await loadCatalogue(cli) };
   const plan = await prepareRun(cli, request, print);
   for (const note of plan.notes) cli.log.info(note);

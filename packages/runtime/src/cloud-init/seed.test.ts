@@ -30,6 +30,7 @@ const nothing: SeedInput = {
   volumeId: '4b1c6f0e-54a0-4a6b-8c1c-4b0f0f3f3c11',
   readyPort: 'io.virtainers.ready.0',
   network: undefined,
+  mounts: [],
   random: () => 'random-password1',
   templates,
 };
@@ -227,6 +228,36 @@ test('vendor-data: a hook for the end of cloud-init, the network at each boot, a
   );
   expect(parse(parts[1]?.body ?? '')).toEqual({ updates: { network: { when: ['boot-new-instance', 'boot'] } } });
   expect(partsOf(plan({ publicKeys: KEY }).read('vendor-data'))).toHaveLength(2);
+});
+
+test("shared folders: mounted early in every boot, those in a new home later; no text of theirs is a shell's", () => {
+  const folder = "/home/me/$(touch x) & 'é'";
+  const mounts = [
+    { tag: 'src', driver: 'virtiofs', folder, readonly: false },
+    { tag: 'docs', driver: '9p', folder: '/srv/docs', readonly: true },
+  ] as const;
+  const seed = plan({ publicKeys: KEY, mounts });
+  const [, , early, late, ...rest] = partsOf(seed.read('vendor-data'));
+  expect([early?.type, late?.type]).toEqual(['text/cloud-boothook', 'text/x-shellscript']);
+  expect(rest).toEqual([]);
+  const [prefix = '', script = ''] = early?.body.split('\nlate=\n') ?? [];
+  expect(prefix).toMatch(/^#cloud-boothook\n#!\/bin\/sh\n/);
+  expect(late?.body).toMatch(/^#!\/bin\/sh\n/);
+  expect(late?.body.split('\nlate=yes\n')[1]).toBe(script);
+  expect(script).not.toContain('touch');
+  const calls = script.match(/^share .*$/gm)?.map((line) => line.split(' '));
+  expect(calls).toEqual([
+    ['share', 'virtiofs', 'rw', 'src', Buffer.from(folder).toString('base64')],
+    [
+      'share',
+      '9p',
+      'ro,trans=virtio,version=9p2000.L,msize=512000',
+      'docs',
+      Buffer.from('/srv/docs').toString('base64'),
+    ],
+  ]);
+  expect(seed.instanceId).toBe(plan({ publicKeys: KEY }).instanceId);
+  expect(plan({ publicKeys: KEY }).read('vendor-data')).not.toContain('share');
 });
 
 test('V9: the instance-id follows the content and the data folder', () => {

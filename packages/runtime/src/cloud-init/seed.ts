@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { compileTemplate, VirtainersError } from '@virtainers/core';
+import { type GuestMount, mountOptions } from '../guest/mount.ts';
 import type { GuestNic } from '../guest/nic.ts';
 import type { SeedInputs } from './inputs.ts';
 import { parseMetaData, type UserMetaData } from './meta-data.ts';
@@ -27,6 +28,8 @@ export interface SeedInput extends SeedInputs {
   readonly readyPort: string;
   /** The guest's NICs, where it has to be told; the user's own network-config wins. */
   readonly network: readonly GuestNic[] | undefined;
+  /** Folders of the container. Not of the content: they are mounted at each boot. */
+  readonly mounts: readonly GuestMount[];
   /** Makes a password. */
   random(): string;
   readonly templates: SeedTemplates;
@@ -92,11 +95,21 @@ function render(input: SeedInput, { keys, metaData, password, instanceId }: Seed
       : { name: 'user-data', content: input.userData },
     text(
       'vendor-data',
-      compileTemplate(templates.vendorData)({ readyPort, password: part(templates, vendorPassword) }),
+      compileTemplate(templates.vendorData)({
+        readyPort,
+        password: part(templates, vendorPassword),
+        mounts: input.mounts.map(mountWords),
+      }),
     ),
   ];
   const network = input.networkConfig ?? (input.network && renderNetworkConfig(templates.networkConfig, input.network));
   return network === undefined ? files : [...files, text('network-config', network)];
+}
+
+/** As a script of ours calls its own function; a path in base64, so that no text of a person's is a shell's. */
+function mountWords(mount: GuestMount) {
+  const { tag, driver, folder } = mount;
+  return { tag, driver, options: mountOptions(mount), folder: Buffer.from(folder).toString('base64') };
 }
 
 /** A cloud-config that sets the password, as a base64 part of a multipart message (RFC 2045, 6.8). */

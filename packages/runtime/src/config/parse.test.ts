@@ -64,6 +64,7 @@ test('without any setting', () => {
     stopAction: 'shutdown',
     stopTimeoutMs: 60_000,
     readyTimeoutMs: 600_000,
+    shares: [],
     debug: false,
     qemuArgs: [],
     reference: undefined,
@@ -177,6 +178,16 @@ test('V14: the default OS_VARIANT is the image’s own, known to a table or not'
     id: undefined,
   });
   expect(problems({ OS_VARIANT: 'debain13' })).toContain('near ones: debian13');
+});
+
+test('shares: each name and each folder of the guest once', () => {
+  expect(parse({ SHARES: 'src:/srv/src "docs:/srv/my docs:ro"' }).shares).toEqual([
+    { name: 'src', guest: '/srv/src', readonly: false },
+    { name: 'docs', guest: '/srv/my docs', readonly: true },
+  ]);
+  for (const SHARES of ['src', 'src:/a src:/b', 'a:/srv b:/srv/', 'a:/proc', '"a:/srv']) {
+    expect(() => parse({ SHARES })).toThrow(/SHARES=.*allowed: words NAME:/);
+  }
 });
 
 test('an empty setting is an unset one', () => {

@@ -1,4 +1,11 @@
-import { type Digest, formatSize, type Machine, type NetworkDisk, VirtainersError } from '@virtainers/core';
+import {
+  type Digest,
+  formatSize,
+  type Machine,
+  type NetworkDisk,
+  type ShareWord,
+  VirtainersError,
+} from '@virtainers/core';
 import type { Port } from '../guest/port.ts';
 import { type Arguments, parseArguments } from './arguments.ts';
 import { readDisks } from './disks.ts';
@@ -25,6 +32,7 @@ export interface Config {
   readonly verify: boolean;
   readonly cloudInitDisk: string | undefined;
   readonly password: string | undefined;
+  readonly shares: readonly ShareWord[];
   readonly network: NetworkSettings;
   readonly firmware: FirmwareSettings;
   readonly accel: 'auto' | 'kvm' | 'tcg';
@@ -96,6 +104,7 @@ function read(reader: Reader, input: ConfigInput, words: Arguments): Config {
       undefined,
     ),
     password: readPassword(reader, input),
+    shares: reader.read('SHARES', value.parseShares, []),
     network: readNetwork(reader, ports),
     firmware: readFirmware(reader, machine, ramMiB),
     accel: reader.oneOf('ACCEL', ['auto', 'kvm', 'tcg'], 'auto'),

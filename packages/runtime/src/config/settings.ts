@@ -1,4 +1,4 @@
-import { NETWORK_DISK_ALLOWED } from '@virtainers/core';
+import { GUEST_FOLDERS, NETWORK_DISK_ALLOWED, SHARE_NAMES } from '@virtainers/core';
 
 /** One setting of the runtime, as a person meets it. docs/settings.md is generated from `SETTINGS`. */
 export interface Setting {
@@ -81,6 +81,12 @@ const TABLE = [
     default: 'none',
     meaning: 'A file whose content is used as PASSWORD; the final line break is not part of it.',
     allowed: 'the absolute path of a file that can be read; not together with PASSWORD',
+  },
+  {
+    name: 'SHARES',
+    default: 'each folder in /shares under that same path',
+    meaning: 'Where the guest gets the folders that the container has in /shares: NAME is the folder /shares/NAME.',
+    allowed: `words NAME:/folder/in/the/guest or NAME:/folder/in/the/guest:ro, in quotes where there is a space; a name: ${SHARE_NAMES}; a folder: ${GUEST_FOLDERS}`,
   },
   {
     name: 'NETWORK_MODE',

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { type Digest, isDigest, parseSize } from '@virtainers/core';
+import { type Digest, isDigest, parseShare, parseSize, type ShareWord } from '@virtainers/core';
 import type { Port } from '../guest/port.ts';
 
 /** Readers of single values: the value, or undefined when the text is not allowed. None of them throws. */
@@ -66,6 +66,14 @@ export function parseYesNo(text: string): boolean | undefined {
   const word = text.trim().toLowerCase();
   if (['y', 'yes', 'true', 'on', '1'].includes(word)) return true;
   return ['n', 'no', 'false', 'off', '0'].includes(word) ? false : undefined;
+}
+
+/** `src:/srv/src "data:/srv/my data:ro"`: each name and each folder of the guest once. */
+export function parseShares(text: string): ShareWord[] | undefined {
+  const shares = parseWords(text)?.map(parseShare);
+  if (!shares?.every((share) => share !== undefined)) return undefined;
+  const distinct = (of: (share: ShareWord) => string) => new Set(shares.map(of)).size === shares.length;
+  return distinct(({ name }) => name) && distinct(({ guest }) => guest) ? shares : undefined;
 }
 
 /** Absolute, normal, and safe in argv, XML and messages. */

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { tempFolder } from '../../../../test/helpers/temp-folder.ts';
-import { isHostNetwork, isReadonlyRoot, parseCapabilities, parseMemoryLimit } from './facts.ts';
+import { isHostNetwork, parseCapabilities, parseMemoryLimit } from './facts.ts';
 
 test("Docker's default capabilities, NET_ADMIN added, and none", () => {
   expect(parseCapabilities('CapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\n').has('NET_ADMIN')).toBe(false);
@@ -14,14 +14,6 @@ test('both spellings of no limit', () => {
   expect(parseMemoryLimit('max\n')).toBeUndefined();
   expect(parseMemoryLimit('9223372036854771712\n')).toBeUndefined();
   expect(parseMemoryLimit('536870912\n')).toBe(536870912);
-});
-
-test('a read-only root is one whose last mount is', () => {
-  const line = (options: string, point = '/') =>
-    `1 0 0:1 / ${point} ${options},relatime - overlay overlay rw,lowerdir=x`;
-  expect(isReadonlyRoot(line('ro'))).toBe(true);
-  expect(isReadonlyRoot([line('ro'), line('rw')].join('\n'))).toBe(false);
-  expect(isReadonlyRoot([line('rw'), line('ro', '/sys')].join('\n'))).toBe(false);
 });
 
 test("the host's network: a card, a bridge, or what only the initial namespace has; not a bridge that a killed life of ours left", async () => {

@@ -4,6 +4,7 @@ import { arch } from 'node:os';
 import { join } from 'node:path';
 import type { Architecture } from '@virtainers/core';
 import { isOursAlone } from '../network/devices.ts';
+import { isMountedReadonly } from './mountinfo.ts';
 
 /** What the container around us allows, read once at start. */
 export interface ContainerFacts {
@@ -46,12 +47,14 @@ const CAPABILITY_BITS = {
   CHOWN: 0,
   DAC_OVERRIDE: 1,
   FOWNER: 3,
+  FSETID: 4,
   KILL: 5,
   SETGID: 6,
   SETUID: 7,
   SETPCAP: 8,
   NET_BIND_SERVICE: 10,
   NET_ADMIN: 12,
+  SYS_CHROOT: 18,
   SYS_ADMIN: 21,
 } as const;
 
@@ -77,18 +80,9 @@ export async function readContainerFacts(uid: number, gid: number): Promise<Cont
     memoryLimitBytes,
     ...sysctls,
     vhostNet,
-    readonlyRoot: isReadonlyRoot(mountinfo),
+    readonlyRoot: isMountedReadonly(mountinfo, '/'),
     mountinfo,
   };
-}
-
-/** Field 5 is the mount point, field 6 its options (proc_pid_mountinfo(5)); the last mount on a point is the one in force. */
-export function isReadonlyRoot(mountinfo: string): boolean {
-  const options = mountinfo.split('\n').flatMap((line) => {
-    const [, , , , point, flags] = line.split(' ');
-    return point === '/' && flags ? [flags.split(',')] : [];
-  });
-  return options.at(-1)?.includes('ro') ?? false;
 }
 
 /** From the `CapEff` line of /proc/PID/status (proc_pid_status(5)). */

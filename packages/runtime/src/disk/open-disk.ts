@@ -19,12 +19,12 @@ import {
   VirtainersError,
   writeSidecar,
 } from '@virtainers/core';
+import { isPersistent } from '../container/mountinfo.ts';
 import type { BaseDisk } from './base-disk.ts';
 import { openToQemu, own, prepareFolder, removeLeftovers, requireWritable, type Users } from './data-folder.ts';
 import { readImageChain } from './image-chain.ts';
 import { removeState } from './machine-state.ts';
 import { COPIED, inodeOf, isCopyOfRunning, mendOverlay } from './mend-overlay.ts';
-import { isPersistent } from './mountinfo.ts';
 import { createOverlay, growOverlay, publishOverlay, readOverlay } from './overlay.ts';
 import { type OverlayPlan, planOverlay } from './overlay-plan.ts';
 

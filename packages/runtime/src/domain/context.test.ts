@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Parser } from 'xml2js';
 import { domainContext, standingAlone } from '../testing/domain-context.ts';
-import { renderDomain } from './context.ts';
+import { type DomainFilesystem, renderDomain } from './context.ts';
 
 const template = readFileSync(new URL('../../../../templates/domain/domain.xml.hbs', import.meta.url), 'utf8');
 
@@ -70,6 +70,19 @@ test('a seed on a CD-ROM lies on virtio-scsi, which other guests do without', ()
   expect(xml).toMatch(/device='cdrom'>[\s\S]*<target dev='sda' bus='scsi'\/>/);
   const without = renderDomain(template, domainContext);
   expect(without).not.toMatch(/scsi|cdrom/);
+});
+
+test('a folder behind a socket needs memory that is shared; one that QEMU serves does not', () => {
+  const render = (filesystem: DomainFilesystem) =>
+    renderDomain(template, { ...domainContext, filesystems: [filesystem] });
+  const shared = render({ kind: 'virtiofs', tag: 'src', socket: '/run/share-src.sock' });
+  expect(shared).toContain("<source type='memfd'/>\n    <access mode='shared'/>");
+  expect(shared).toContain("<source socket='/run/share-src.sock'/>");
+  const served = render({ kind: '9p', tag: 'src', folder: '/shares/src', readonly: true });
+  expect(served).toMatch(
+    /accessmode='squash'[\s\S]*<source dir='\/shares\/src'\/>[\s\S]*<readonly\/>\n {4}<\/filesystem>/,
+  );
+  for (const xml of [served, renderDomain(template, domainContext)]) expect(xml).not.toContain('memoryBacking');
 });
 
 test('a config for Ignition stands in fw_cfg, and nothing does without one', () => {

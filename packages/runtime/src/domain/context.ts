@@ -19,6 +19,7 @@ export interface DomainContext {
   readonly ramMiB: number;
   readonly cpus: number;
   readonly disks: readonly DomainDisk[];
+  readonly filesystems?: readonly DomainFilesystem[] | undefined;
   /** A file that the guest finds in QEMU's fw_cfg, under /sys/firmware/qemu_fw_cfg/by_name in Linux. */
   readonly fwCfg?: { readonly name: string; readonly path: string } | undefined;
   readonly interfaces: readonly DomainInterface[];
@@ -54,6 +55,11 @@ export interface DomainDisk {
   readonly backing: readonly { readonly path: string; readonly format: string }[];
 }
 
+/** A folder of the container: served by a program on a socket, which sees the guest's memory, or by QEMU itself. */
+export type DomainFilesystem =
+  | { readonly kind: 'virtiofs'; readonly tag: string; readonly socket: string }
+  | { readonly kind: '9p'; readonly tag: string; readonly folder: string; readonly readonly: boolean };
+
 export interface DomainInterface {
   readonly kind: 'tap' | 'user' | 'passt';
   readonly mac: string;
@@ -73,6 +79,7 @@ export interface DomainInterface {
 /** The domain's XML from templates/domain/domain.xml.hbs (given as text). */
 export function renderDomain(template: string, context: DomainContext): string {
   const frontends = frontendsOf(context.interfaces);
+  const filesystems = context.filesystems ?? [];
   return compileTemplate(template)({
     ...context,
     kvm: context.accelerator === 'kvm',
@@ -92,6 +99,8 @@ export function renderDomain(template: string, context: DomainContext): string {
       uncached: disk.uncached ?? false,
       chain: renderChain(disk.backing),
     })),
+    sharedMemory: filesystems.some(({ kind }) => kind === 'virtiofs'),
+    filesystems: filesystems.map((filesystem) => ({ ...filesystem, virtiofs: filesystem.kind === 'virtiofs' })),
     bios: !context.firmware,
     secure: context.firmware?.secure ?? false,
     tpm: context.tpm ?? false,

@@ -1,6 +1,7 @@
 import type { Exec, Log, Machine, Spawn } from '@virtainers/core';
 import type { Config } from '../config/parse.ts';
 import type { ContainerFacts } from '../container/facts.ts';
+import type { SharedEntry } from '../container/shares.ts';
 import type { Driver } from '../daemon/driver.ts';
 
 /** What a life of the machine is handed by main.ts. */
@@ -13,6 +14,8 @@ export interface Deps {
   readonly facts: ContainerFacts;
   /** What the image brings, by name. */
   readonly features: ReadonlySet<string>;
+  /** What it is given for its guest in /shares. */
+  readonly sharedEntries: readonly SharedEntry[];
   readonly driver: Driver;
   /** The container's host name. */
   readonly hostname: string;

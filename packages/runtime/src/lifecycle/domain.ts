@@ -7,6 +7,7 @@ import type { PlacedDisk } from '../guest/disk.ts';
 import type { NetworkPlan } from '../network/mode.ts';
 import type { Deps } from './deps.ts';
 import type { GuestSeed } from './guest-seed.ts';
+import { domainFilesystems, type GuestShares } from './shares.ts';
 
 /** Made by other modules, put together here. */
 export interface DomainParts {
@@ -19,9 +20,11 @@ export interface DomainParts {
   /** Beside the machine's own. */
   readonly disks: readonly PlacedDisk[];
   readonly network: NetworkPlan;
+  readonly shares: GuestShares;
 }
 
-export async function domainXml({ config, machine, driver, templates }: Deps, parts: DomainParts): Promise<string> {
+export async function domainXml(deps: Deps, parts: DomainParts): Promise<string> {
+  const { config, machine, driver, templates } = deps;
   const board = BOARDS[machine.arch];
   const { secureBoot, tpm } = config.firmware;
   const uefi = uefiOf(board, config.firmware);
@@ -56,6 +59,7 @@ export async function domainXml({ config, machine, driver, templates }: Deps, pa
     ramMiB: config.ramMiB,
     cpus: config.cpus,
     disks,
+    filesystems: domainFilesystems(deps, parts.shares),
     fwCfg: parts.seed.kind === 'fwcfg' ? parts.seed : undefined,
     interfaces: parts.network.nics.flatMap((nic) => nic.interface ?? []),
     consoleLog: driver.consoleLog,

@@ -2,8 +2,11 @@ import { type Machine, type NetworkDisk, parseNetworkDisk } from '@virtainers/co
 import { expect, test } from 'vitest';
 import type { FirmwareSettings } from '../config/firmware.ts';
 import { requireFeatures } from './preflight.ts';
+import type { GuestShares } from './shares.ts';
 
 const machine = { name: 'box:1', arch: 'amd64' } as Machine;
+const NO_SHARES: GuestShares = { driver: '9p', shares: [] };
+const share = { name: 'src', folder: '/shares/src', guest: '/srv', readonly: false, owner: { uid: 0, gid: 0 } };
 const BIOS: FirmwareSettings = { kind: 'bios', secureBoot: false, tpm: false };
 
 function missing(
@@ -11,10 +14,11 @@ function missing(
   features: readonly string[] = [],
   change: Partial<Machine> = {},
   disks: readonly NetworkDisk[] = [],
+  shares: GuestShares = NO_SHARES,
 ) {
   const wants = { machine: { ...machine, ...change }, config: { firmware: { ...BIOS, ...firmware }, disks } };
   try {
-    requireFeatures({ ...wants, facts: { arch: 'amd64' }, features: new Set(features) });
+    requireFeatures({ ...wants, facts: { arch: 'amd64' }, features: new Set(features) }, shares);
     return undefined;
   } catch (error) {
     expect(error).toMatchObject({ code: 'FEATURE_MISSING', exitCode: 69 });
@@ -41,4 +45,14 @@ test('a disk on the network needs one, over iSCSI too', () => {
   expect(missing({}, [], {}, disks as NetworkDisk[])).toMatch(
     /a disk on the network \(rbd:disks\/music, iscsi:.*\) needs the feature rbd.*--feature rbd$/,
   );
+});
+
+test('a shared folder needs one where the guest has no 9p, and does with 9p elsewhere', () => {
+  const shared = (osinfo: string, features: readonly string[] = []) =>
+    missing({}, features, { osinfo }, [], { driver: '9p', shares: [share] });
+  expect(shared('debian13')).toMatch(/^a shared folder needs the feature share, .*--feature share$/);
+  expect(shared('rocky9')).toMatch(/--feature share/);
+  expect(shared('debian13', ['share'])).toBeUndefined();
+  expect(shared('alpinelinux3.21')).toBeUndefined();
+  expect(missing({}, [], { osinfo: 'debian13' })).toBeUndefined();
 });

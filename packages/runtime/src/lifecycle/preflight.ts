@@ -4,6 +4,7 @@ import type { ContainerFacts } from '../container/facts.ts';
 import type { Driver } from '../daemon/driver.ts';
 import type { NetworkMeans } from '../network/mode.ts';
 import type { Deps } from './deps.ts';
+import { type GuestShares, needsShareFeature } from './shares.ts';
 
 /** libvirt's system driver changes user, takes capabilities from QEMU and hands files over. */
 const ROOT_NEEDS = ['CHOWN', 'SETUID', 'SETGID', 'SETPCAP', 'KILL', 'FOWNER'];
@@ -33,7 +34,7 @@ type Wants = Pick<Deps, 'machine' | 'features'> & {
 };
 
 /** Throws FEATURE_MISSING, with every feature that the guest cannot do without and the image was baked without. */
-export function requireFeatures({ machine, config, facts, features }: Wants): void {
+export function requireFeatures({ machine, config, facts, features }: Wants, shares: GuestShares): void {
   const { kind, secureBoot, tpm } = config.firmware;
   const uris = config.disks.map(({ uri }) => uri).join(', ');
   const wishes: { feature: string; because: string | false }[] = [
@@ -42,6 +43,7 @@ export function requireFeatures({ machine, config, facts, features }: Wants): vo
     { feature: 'uefi', because: tpm && 'a TPM' },
     // Its package has QEMU's drivers for all disks on a network.
     { feature: 'rbd', because: config.disks.length > 0 && `a disk on the network (${uris})` },
+    { feature: 'share', because: needsShareFeature(shares, machine.osinfo) },
   ];
   const missing = wishes.filter(({ feature, because }) => because && !features.has(feature));
   if (missing.length === 0) return;

@@ -27,6 +27,7 @@ import { requireContainer, requireFeatures } from './preflight.ts';
 import { reportAccelerator, reportData, reportDisks, reportMachine, reportNetwork } from './report.ts';
 import { type Room, watchRoom } from './room.ts';
 import { makeSeed, READY_PORT } from './seed.ts';
+import { type GuestShares, guestMounts, planGuestShares, reportShares, serveShares, sharesStatus } from './shares.ts';
 import { startDomain } from './start-domain.ts';
 import { type Ending, endingOf, stopGuest } from './stop.ts';
 
@@ -48,9 +49,10 @@ export async function runMachine(deps: Deps): Promise<number> {
   let ending: Ending;
   try {
     requireContainer(deps.facts);
-    requireFeatures(deps);
+    const shares = planGuestShares(deps);
+    requireFeatures(deps, shares);
     await status.update({});
-    ending = await live(deps, status, undo);
+    ending = await live(deps, shares, status, undo);
   } catch (error) {
     const known = error instanceof VirtainersError ? error : undefined;
     await status
@@ -67,7 +69,7 @@ export async function runMachine(deps: Deps): Promise<number> {
   return ending.exitCode;
 }
 
-async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending> {
+async function live(deps: Deps, shares: GuestShares, status: StatusFile, undo: Undo): Promise<Ending> {
   const { exec, spawn, log, config, driver, stopAsked } = deps;
   const stop = { asked: false };
   void stopAsked.then(() => {
@@ -75,7 +77,7 @@ async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending>
   });
   reportMachine(log, deps);
   const virsh = makeVirsh(exec, spawn, { uri: driver.uri, domain: config.vmName, env: driver.env });
-  const parts = await prepare(deps, status, virsh, undo);
+  const parts = await prepare(deps, shares, status, virsh, undo);
   if (stop.asked) return { exitCode: 0, state: 'stopped', message: 'stopped before the guest was started' };
   const room = watchRoom({ status, log, free: freeBytes, resume: virsh.resume });
   undo('the wait for room', () => room.stop());
@@ -124,7 +126,7 @@ async function live(deps: Deps, status: StatusFile, undo: Undo): Promise<Ending>
 }
 
 /** Everything before the domain: what does not wait on one another runs side by side. */
-async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo) {
+async function prepare(deps: Deps, shares: GuestShares, status: StatusFile, virsh: Virsh, undo: Undo) {
   const { exec, spawn, log, config, facts, driver, machine } = deps;
   const emulators = Object.values(BOARDS).map(({ program }) => program);
   const [daemonsResult, acceleratorResult, guestResult] = await Promise.allSettled([
@@ -144,7 +146,7 @@ async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo)
       host: facts.arch,
       guest: machine.arch,
     }),
-    prepareGuest(deps, status, undo),
+    prepareGuest(deps, shares, status, undo),
   ]);
   // All have settled, so that whatever started is known to `undo` before the first failure is told.
   const { disk, disks, plan, seed, failed } = unwrap(guestResult);
@@ -161,6 +163,7 @@ async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo)
     seed,
     disks,
     network: plan,
+    shares,
   });
   const lost = disk.lockLost.then(() => new VirtainersError('DATA_IN_USE', `the lock on ${config.imageDir} was lost`));
   const domainFile = join(driver.runFolder, 'domain.xml');
@@ -169,7 +172,7 @@ async function prepare(deps: Deps, status: StatusFile, virsh: Virsh, undo: Undo)
 }
 
 /** What the guest gets: its disk, then its seed and its network, which carry what the disk's folder remembers. */
-async function prepareGuest(deps: Deps, status: StatusFile, undo: Undo) {
+async function prepareGuest(deps: Deps, shares: GuestShares, status: StatusFile, undo: Undo) {
   const { exec, spawn, log, config } = deps;
   const [snapshotResult, diskResult, disksResult] = await Promise.allSettled([
     readSnapshot(exec, guestHostname(deps.hostname, config.vmName)),
@@ -192,8 +195,12 @@ async function prepareGuest(deps: Deps, status: StatusFile, undo: Undo) {
   const { choice, plan } = await planGuestNetwork(deps, snapshot, disk.macAt, 'starting');
   reportNetwork(log, choice, plan);
   await status.update({ network: networkStatus(choice, plan) });
-  const [seedResult, networkResult] = await Promise.allSettled([
-    makeSeed(deps, disk, guestNetwork(plan)),
+  reportShares(log, shares);
+  const shared = sharesStatus(shares);
+  if (shared) await status.update({ shares: shared });
+  const [seedResult, sharesResult, networkResult] = await Promise.allSettled([
+    makeSeed(deps, disk, guestNetwork(plan), guestMounts(shares)),
+    serveShares(deps, shares).then((servers) => undo('the shares', () => servers.stop())),
     clearNetwork(exec, snapshot, plan)
       .then(() => applyNetwork(exec, spawn, plan, log))
       .then((applied) => {
@@ -202,6 +209,7 @@ async function prepareGuest(deps: Deps, status: StatusFile, undo: Undo) {
       }),
   ]);
   const { failed } = unwrap(networkResult);
+  unwrap(sharesResult);
   return { disk, disks, plan, seed: unwrap(seedResult), failed };
 }
 

@@ -6,11 +6,13 @@ import { randomPassword } from '../cloud-init/password.ts';
 import { planSeed } from '../cloud-init/seed.ts';
 import { seedPath, writeSeed } from '../cloud-init/write-seed.ts';
 import type { OpenDisk } from '../disk/open-disk.ts';
+import type { GuestMount } from '../guest/mount.ts';
 import type { GuestNic } from '../guest/nic.ts';
 import type { Deps } from './deps.ts';
 import { type GuestSeed, ignitionSeed, tellPassword } from './guest-seed.ts';
 import { guestHostname } from './hostname.ts';
 import { makeIgnition } from './ignition.ts';
+import { tellMounts } from './shares.ts';
 
 export const READY_PORT = 'io.virtainers.ready.0';
 
@@ -19,10 +21,12 @@ export async function makeSeed(
   deps: Deps,
   disk: OpenDisk,
   network: readonly GuestNic[] | undefined,
+  mounts: readonly GuestMount[],
 ): Promise<GuestSeed> {
   const inputs = await readInputs(INPUT_PATHS, fileReaders);
   const ignition = ignitionSeed(deps);
-  if (!ignition) return { kind: 'disk', path: await makeCloudInit(deps, disk, inputs, network) };
+  if (!ignition) return { kind: 'disk', path: await makeCloudInit(deps, disk, inputs, network, mounts) };
+  tellMounts(deps.log, mounts, 'this guest has Ignition and no cloud-init');
   await makeIgnition(deps, disk, inputs, ignition.path);
   return ignition;
 }
@@ -33,6 +37,7 @@ async function makeCloudInit(
   disk: OpenDisk,
   inputs: SeedInputs,
   network: readonly GuestNic[] | undefined,
+  mounts: readonly GuestMount[],
 ): Promise<string> {
   const text = (name: string) => readFile(join(templates, 'cloud-init', name), 'utf8');
   const plan = planSeed({
@@ -43,6 +48,7 @@ async function makeCloudInit(
     volumeId: disk.volumeId,
     readyPort: READY_PORT,
     network,
+    mounts,
     random: randomPassword,
     templates: {
       userData: await text('user-data.hbs'),
@@ -52,7 +58,10 @@ async function makeCloudInit(
     },
   });
   for (const warning of plan.warnings) log.warn(warning);
-  if (plan.kind === 'iso') return plan.isoPath;
+  if (plan.kind === 'iso') {
+    tellMounts(log, mounts, 'the seed is your own ISO');
+    return plan.isoPath;
+  }
   tellPassword(log, plan, disk, config.imageDir);
   await disk.remember({
     instanceId: plan.instanceId,

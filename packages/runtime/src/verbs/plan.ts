@@ -1,6 +1,6 @@
 import { makeLog } from '@virtainers/core';
 import { chooseAccelerator } from '../accelerator/choose.ts';
-import { isPersistent } from '../disk/mountinfo.ts';
+import { isPersistent } from '../container/mountinfo.ts';
 import type { Deps } from '../lifecycle/deps.ts';
 import { extraDisks } from '../lifecycle/disks.ts';
 import { domainXml } from '../lifecycle/domain.ts';
@@ -15,6 +15,7 @@ import {
   reportMachine,
   reportNetwork,
 } from '../lifecycle/report.ts';
+import { planGuestShares, reportShares } from '../lifecycle/shares.ts';
 import { readSnapshot } from '../network/snapshot.ts';
 
 type Out = (text: string) => void;
@@ -34,6 +35,7 @@ export async function printXml(deps: Deps, out: Out): Promise<number> {
     seed: ignitionSeed(deps) ?? { kind: 'disk', path: deps.config.cloudInitDisk ?? '/cloud_init.iso' },
     disks: await extraDisks(deps),
     network: plan,
+    shares: planGuestShares(deps),
   });
   out(xml.trimEnd());
   return 0;
@@ -45,7 +47,9 @@ export async function checkContainer(deps: Deps, out: Out): Promise<number> {
   reportMachine(log, deps);
   reportFeatures(log, deps.features);
   requireContainer(deps.facts);
-  requireFeatures(deps);
+  const shares = planGuestShares(deps);
+  requireFeatures(deps, shares);
+  reportShares(log, shares);
   const snapshot = await readSnapshot(deps.exec, deps.hostname);
   const { choice, plan } = await planGuestNetwork(deps, snapshot, () => SAMPLE.mac, 'asking');
   reportNetwork(log, choice, plan);
