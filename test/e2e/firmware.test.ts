@@ -1,7 +1,9 @@
+import { chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { FAST_OPTIONS, fastDocker } from '../helpers/fast-docker.ts';
 import { fastGuest } from '../helpers/fast-guest.ts';
+import { exec } from '../helpers/process.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 import { RECOMMENDED, startVirtainer, throughEngine, type Virtainer, virtainers } from '../helpers/virtainer.ts';
 
@@ -9,6 +11,8 @@ import { RECOMMENDED, startVirtainer, throughEngine, type Virtainer, virtainers 
 const fast = fastDocker();
 const image = 'virtainers/fast:uefi';
 const EFIVARS = '/sys/firmware/efi/efivars';
+/** Who owns the data folder, an id that nobody has. */
+const PERSON = 4321;
 /** EFI_GLOBAL_VARIABLE (UEFI 2.10, 3.3), which only a UEFI that checks has, and one of nobody's. */
 const SECURE_BOOT = `${EFIVARS}/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c`;
 const OURS = `${EFIVARS}/Virtainers-6a3f6c0e-5a52-4bb4-9f5c-7d3a6f9b1a11`;
@@ -27,7 +31,9 @@ function start(options: readonly string[]): Promise<Virtainer> {
 const guest = (virtainer: Virtainer, command: string) => throughEngine(fast.docker, virtainer, command);
 
 test('as root with NET_ADMIN: what the guest writes into a variable outlives the container', async () => {
-  const options = [...FAST_OPTIONS, '-v', 'root:/mounted'];
+  const folder = await fast.docker.folder('firmware');
+  await chown(folder, PERSON, PERSON);
+  const options = [...FAST_OPTIONS, '-v', `${folder}:/mounted`];
   const first = await start(options);
   await first.reached('ready');
   expect(await first.log()).toContain('firmware: UEFI');
@@ -41,6 +47,9 @@ test('as root with NET_ADMIN: what the guest writes into a variable outlives the
   expect(await guest(second, 'cat /sys/class/tpm/tpm0/tpm_version_major')).toBe('2\n');
   const files = (await second.run('ls', '/mounted', '/mounted/local_tpm')).split('\n');
   expect(files).toEqual(expect.arrayContaining(['local_variables.fd', 'tpm2-00.permall']));
+  await fast.docker.command('stop', '-t', '90', second.name);
+  // Whoever owns the folder can read, move and delete all of it.
+  expect(await strangersIn(folder)).toEqual([]);
   await second.remove();
 });
 
@@ -76,3 +85,9 @@ test('check says which features there are', async () => {
   const words = ['run', '--rm', ...FAST_OPTIONS, image, 'check'];
   expect((await fast.docker.exec('docker', words)).stdout).toContain('features: uefi');
 });
+
+/** Files that the person does not own, or may not read and write. */
+async function strangersIn(folder: string): Promise<string[]> {
+  const { stdout } = await exec('find', [folder, '!', '(', '-user', String(PERSON), '-perm', '-u+rw', ')']);
+  return stdout.split('\n').filter(Boolean);
+}

@@ -22,6 +22,7 @@ import {
 import { isPersistent } from '../container/mountinfo.ts';
 import type { BaseDisk } from './base-disk.ts';
 import { openToQemu, own, prepareFolder, removeLeftovers, requireWritable, type Users } from './data-folder.ts';
+import { handOver } from './hand-over.ts';
 import { readImageChain } from './image-chain.ts';
 import { removeState } from './machine-state.ts';
 import { COPIED, inodeOf, isCopyOfRunning, mendOverlay } from './mend-overlay.ts';
@@ -77,6 +78,8 @@ export interface OpenDisk extends Facts {
   readonly warnings: readonly string[];
   /** Writes facts into the sidecar. */
   remember(facts: Facts): Promise<void>;
+  /** Gives what the machine's programs made in the folder to the folder's owner; release() does it too. */
+  handOver(): Promise<void>;
   /** Resolves when the lock is gone before release(). */
   readonly lockLost: Promise<void>;
   release(): Promise<void>;
@@ -212,7 +215,14 @@ function describe(
       await own(paths.sidecar, paths.folder, options);
     },
     lockLost: lock.lost,
-    release: () => lock.release(),
+    handOver: () => handOver(paths.folder, options),
+    release: async () => {
+      try {
+        await handOver(paths.folder, options);
+      } finally {
+        await lock.release();
+      }
+    },
   };
 }
 

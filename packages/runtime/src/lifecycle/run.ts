@@ -94,6 +94,8 @@ async function live(deps: Deps, shares: GuestShares, status: StatusFile, undo: U
   });
   undo('the console', () => following.stop());
   await startDomain(virsh, parts.domainFile, parts.disk, config.imageDir, log);
+  // Now, for a container that is killed, and again at the end, for what is made until then.
+  await parts.disk.handOver();
   status.mark('running');
   await status.update({ state: 'booting' });
   log.info(`the domain runs after ${(deps.clock() / 1000).toFixed(2)} s`);
