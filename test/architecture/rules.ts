@@ -36,6 +36,7 @@ const KEEPERS: Readonly<Record<string, string>> = {
 const PAUSES: Readonly<Record<string, string>> = {
   'packages/builder/src/source/retry.ts': 'backs off from a server that failed',
   'packages/runtime/src/domain/jobs.ts': 'virsh does not say from when it hears the events of a job',
+  'packages/runtime/src/lifecycle/room.ts': 'the kernel tells nobody that a file system has room again',
   'packages/runtime/src/readiness/knock.ts': 'a TCP port announces itself by no event',
   'test/helpers/process.ts': 'waitFor, the bounded poll of a remote thing',
 };
