@@ -94,7 +94,18 @@ test('files by name, then devices, each with its serial; what is written stays, 
   expect(await head(at('b.raw'))).toBe('kept on vde');
   const gid = 6;
   const node = await nodeFor(device, join(await fast.docker.folder('devices'), 'node'), gid);
-  const rights = ['--user', '107:107', '--group-add', String(gid), '--cap-drop', 'ALL', '-v', 'session:/mounted'];
+  const rights = [
+    '--user',
+    '107:107',
+    '--group-add',
+    String(gid),
+    '--cap-drop',
+    'ALL',
+    '-v',
+    'session:/mounted',
+    '-e',
+    'PORTS=23',
+  ];
   const other = await fast.start([...rights, ...mounts.slice(0, -1), `${node}:/dev/vm/z`]);
   expect((await other.reached('ready')).driver).toBe('session');
   for (const disk of ['vdc', 'vdd', 'vde', 'vdg']) {
