@@ -1,6 +1,7 @@
 export * from './answer.ts';
 export * from './chain.ts';
 export * from './data/lock.ts';
+export * from './data/memory.ts';
 export * from './data/paths.ts';
 export * from './data/sidecar.ts';
 export * from './data/snapshots.ts';

@@ -38,6 +38,8 @@ export const statusSchema = z.object({
   user: z.string().optional(),
   /** libvirt's driver: root in the container or not. */
   driver: z.enum(['system', 'session']),
+  /** The guest goes on where saved memory left it; it has not booted. */
+  resumed: z.boolean().optional(),
   accelerator: z.object({ kind: z.enum(['kvm', 'tcg']), reason: z.string() }).optional(),
   network: z
     .object({

@@ -17,6 +17,10 @@ export interface DataPaths {
   readonly secureVariables: string;
   /** A folder: the TPM's state. */
   readonly tpm: string;
+  /** The guest's memory as a stop saved it, while it is written, and what it belongs to: without that it is nothing. */
+  readonly memory: string;
+  readonly memoryTemp: string;
+  readonly memoryRecord: string;
 }
 
 export function dataPaths(folder: string): DataPaths {
@@ -32,6 +36,9 @@ export function dataPaths(folder: string): DataPaths {
     variables: join(folder, 'local_variables.fd'),
     secureVariables: join(folder, 'local_secure_variables.fd'),
     tpm: join(folder, 'local_tpm'),
+    memory: join(folder, 'local_memory.save'),
+    memoryTemp: join(folder, 'local_memory.save.new'),
+    memoryRecord: join(folder, 'local_memory.json'),
   };
 }
 

@@ -119,14 +119,14 @@ test('every setting of this version', () => {
 });
 
 test('all problems are reported at once, each with its name, its value and what is allowed', () => {
-  const text = problems({ RAM: 'lots', CPU: '0', VM_NAME: '../x', NETWORK_MODE: 'vlan', STOP_ACTION: 'save' });
+  const text = problems({ RAM: 'lots', CPU: '0', VM_NAME: '../x', NETWORK_MODE: 'vlan', STOP_ACTION: 'suspend' });
   expect(text.split('\n')).toEqual([
     'reading the settings:',
     '  RAM="lots": not allowed; allowed: MiB, or a size such as 2G; whole MiB from 64M to 8T',
     '  CPU="0": not allowed; allowed: a whole number from 1 to 255',
     '  VM_NAME="../x": not allowed; allowed: up to 63 letters, digits, dots, hyphens and underscores, the first a letter or digit',
     '  NETWORK_MODE="vlan": not allowed; allowed: auto, nat, bridge, macvtap, host-bridge, passt, user or none; or one a NIC: eth0=macvtap eth1=nat',
-    '  STOP_ACTION="save": not in this version; allowed: shutdown or destroy',
+    '  STOP_ACTION="suspend": not allowed; allowed: shutdown, save or destroy',
   ]);
 });
 

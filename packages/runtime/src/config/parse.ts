@@ -36,7 +36,7 @@ export interface Config {
   readonly network: NetworkSettings;
   readonly firmware: FirmwareSettings;
   readonly accel: 'auto' | 'kvm' | 'tcg';
-  readonly stopAction: 'shutdown' | 'destroy';
+  readonly stopAction: 'shutdown' | 'save' | 'destroy';
   readonly stopTimeoutMs: number;
   readonly readyTimeoutMs: number;
   readonly debug: boolean;
@@ -108,7 +108,7 @@ function read(reader: Reader, input: ConfigInput, words: Arguments): Config {
     network: readNetwork(reader, ports),
     firmware: readFirmware(reader, machine, ramMiB),
     accel: reader.oneOf('ACCEL', ['auto', 'kvm', 'tcg'], 'auto'),
-    stopAction: readStopAction(reader),
+    stopAction: reader.oneOf('STOP_ACTION', ['shutdown', 'save', 'destroy'], 'shutdown'),
     stopTimeoutMs: reader.read('STOP_TIMEOUT', value.parseDurationMs, 60_000),
     readyTimeoutMs: reader.read('READY_TIMEOUT', value.parseDurationMs, 600_000),
     debug: reader.read('DEBUG', value.parseYesNo, false),
@@ -172,12 +172,4 @@ function readPassword(reader: Reader, input: ConfigInput): string | undefined {
     reader.problem('PASSWORD_FILE', `cannot be read: ${error instanceof Error ? error.message : error}`);
   }
   return undefined;
-}
-
-function readStopAction(reader: Reader): Config['stopAction'] {
-  if (reader.text('STOP_ACTION')?.toLowerCase() === 'save') {
-    reader.problem('STOP_ACTION', 'not in this version');
-    return 'shutdown';
-  }
-  return reader.oneOf('STOP_ACTION', ['shutdown', 'destroy'], 'shutdown');
 }

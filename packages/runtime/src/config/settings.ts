@@ -134,13 +134,15 @@ const TABLE = [
   {
     name: 'STOP_ACTION',
     default: 'shutdown',
-    meaning: 'What a stop of the container does to the guest: power it off in order, or at once.',
-    allowed: 'shutdown or destroy',
+    meaning:
+      'What a stop of the container does to the guest: power it off in order; save its memory beside the disk, to go on at the next start; or power it off at once.',
+    allowed: 'shutdown, save or destroy',
   },
   {
     name: 'STOP_TIMEOUT',
     default: '60',
-    meaning: 'How long the guest may take to power off before it is destroyed.',
+    meaning:
+      'How long the guest may take to power off. Then its memory is saved, where IMAGE_DIR is a volume with room for it; else it is destroyed.',
     allowed: 'seconds, or a time such as 90s or 2m; at most 1 day',
   },
   {

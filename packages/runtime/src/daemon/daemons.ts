@@ -6,15 +6,22 @@ import { type Driver, daemonConfig } from './driver.ts';
 import { wrapEmulators } from './emulators.ts';
 
 export interface Daemons {
-  /** Settles when any of them ends, which none does by itself. */
+  /** Settles when any of them gives up, which none does by itself. One that is killed is started again. */
   readonly failed: Promise<VirtainersError>;
+  /** Waits until all of them answer, where one was killed. */
+  up(): Promise<void>;
+  /** Its process id, and what to do when that process is killed. */
+  watch(name: DaemonName, onKilled: () => void): number | undefined;
   /** Ends them in reverse and waits for each. */
   stop(): Promise<void>;
 }
 
+export type DaemonName = 'virtlogd' | 'libvirtd';
+
 /**
  * Starts virtlogd and libvirtd side by side and waits until both sockets are there. Each has a session of its own,
- * so that Ctrl-C on the container's terminal is a stop and not their end.
+ * so that Ctrl-C on the container's terminal is a stop and not their end. libvirtd finds its domains again when it is
+ * started anew, from what it keeps beside its socket (libvirt, "QEMU driver", reconnecting to running domains).
  */
 export async function startDaemons(
   spawn: Spawn,
@@ -27,12 +34,39 @@ export async function startDaemons(
   if (driver.kind === 'session') await chmod(driver.runFolder, 0o700);
   for (const [name, text] of Object.entries(daemonConfig(driver)))
     await writeFile(join(driver.configFolder, name), text);
-  // A container that was killed leaves its sockets and pid files; a listener is only waited for when it is new.
-  for (const stale of [driver.socket, driver.logSocket]) await rm(stale, { force: true });
-  const started = [
-    { name: 'virtlogd', socket: driver.logSocket },
-    { name: 'libvirtd', socket: driver.socket },
-  ].map(({ name, socket }) => {
+  const sockets = { virtlogd: driver.logSocket, libvirtd: driver.socket };
+  const running = (['virtlogd', 'libvirtd'] as const).map((name) =>
+    keepRunning(spawn, driver, name, sockets[name], log),
+  );
+  const stop = async () => {
+    for (const daemon of running.toReversed()) await daemon.stop();
+  };
+  const failed = Promise.race(running.map((daemon) => daemon.failed));
+  // One that gives up is not waited for: whoever calls libvirt then gets its error.
+  const settled = () => Promise.race([failed, Promise.all(running.map((daemon) => daemon.up()))]);
+  const up = async () => void (await settled());
+  const first = await settled();
+  if (first instanceof VirtainersError) {
+    await stop();
+    throw first;
+  }
+  return {
+    failed,
+    up,
+    stop,
+    watch: (name, onKilled) => running.find((daemon) => daemon.name === name)?.watch(onKilled),
+  };
+}
+
+/** One daemon, started again each time that it is killed. */
+function keepRunning(spawn: Spawn, driver: Driver, name: DaemonName, socket: string, log: Log) {
+  let stopping = false;
+  const mourners: (() => void)[] = [];
+  let current: { child: Child; tail: () => string; appears: Appearance } | undefined;
+  let answers: Promise<unknown> = Promise.resolve();
+  const start = async () => {
+    // A daemon that was killed leaves its socket; a listener is only waited for when it is new.
+    await rm(socket, { force: true });
     const appears = socketAppears(socket);
     const child = spawn(name, ['--config', join(driver.configFolder, `${name}.conf`)], {
       env: driver.env,
@@ -40,41 +74,61 @@ export async function startDaemons(
       stdout: 'pipe',
       stderr: 'pipe',
     });
-    const tail = logOutput(child, name, log);
-    const ended = child.exited.then(
-      ({ exitCode, signal }) =>
-        new VirtainersError('DAEMON_FAILED', `${name} ended with ${signal ?? `exit code ${exitCode}`}${tail()}`),
-    );
-    return { child, ended, appears };
-  });
-  try {
-    for (const { appears, ended } of started) {
-      const first = await Promise.race([appears.promise, ended]);
-      if (first instanceof VirtainersError) throw first;
+    current = { child, tail: logOutput(child, name, log), appears };
+    if (stopping) child.kill('SIGTERM');
+    return current;
+  };
+  const live = async (begun: ReturnType<typeof start>): Promise<VirtainersError> => {
+    const { child, tail, appears } = await begun;
+    const { exitCode, signal } = await child.exited;
+    if (stopping) return new Promise(() => undefined);
+    if (signal === null || !appears.seen()) {
+      return new VirtainersError('DAEMON_FAILED', `${name} ended with ${signal ?? `exit code ${exitCode}`}${tail()}`);
     }
-  } catch (error) {
-    await stopAll(started);
-    throw error;
-  } finally {
-    for (const { appears } of started) appears.close();
-  }
-  return { failed: Promise.race(started.map(({ ended }) => ended)), stop: () => stopAll(started) };
+    log.warn(`${name} was killed (${signal}); it is started again`);
+    for (const tell of mourners.splice(0)) tell();
+    return live(begin());
+  };
+  const begin = () => {
+    const begun = start();
+    answers = begun.then(({ appears }) => appears.promise.finally(() => appears.close()));
+    return begun;
+  };
+  return {
+    name,
+    failed: live(begin()),
+    up: () => answers,
+    watch: (onKilled: () => void) => {
+      mourners.push(onKilled);
+      return current?.child.pid;
+    },
+    stop: async () => {
+      stopping = true;
+      current?.child.kill('SIGTERM');
+      await current?.child.exited;
+      current?.appears.close();
+    },
+  };
 }
 
-async function stopAll(started: readonly { child: Child }[]): Promise<void> {
-  for (const { child } of [...started].reverse()) {
-    child.kill('SIGTERM');
-    await child.exited;
-  }
+interface Appearance {
+  readonly promise: Promise<void>;
+  /** Whether it has come. */
+  seen(): boolean;
+  close(): void;
 }
 
 /** libvirt's daemons make the socket and listen before anyone else can see it under its name. */
-function socketAppears(path: string): { promise: Promise<void>; close: () => void } {
+function socketAppears(path: string): Appearance {
   const watcher = watch(dirname(path));
+  let seen = false;
   const promise = new Promise<void>((resolve) => {
     const look = () =>
       stat(path).then(
-        (found) => found.isSocket() && resolve(),
+        (found) => {
+          seen ||= found.isSocket();
+          if (seen) resolve();
+        },
         () => undefined,
       );
     watcher.on('change', (_event, name) => {
@@ -82,5 +136,5 @@ function socketAppears(path: string): { promise: Promise<void>; close: () => voi
     });
     void look();
   });
-  return { promise, close: () => watcher.close() };
+  return { promise, seen: () => seen, close: () => watcher.close() };
 }

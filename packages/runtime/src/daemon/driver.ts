@@ -16,6 +16,8 @@ export interface Driver {
   readonly configFolder: string;
   /** Where virtlogd writes the serial console; in a folder of its own, because its rotation is watched. */
   readonly consoleLog: string;
+  /** Where libvirt writes what becomes of each domain, NAME.log. */
+  readonly domainLogs: string;
   /** Status file, seed and whatever else lives only as long as the container. */
   readonly runFolder: string;
   /** Where libvirt finds QEMU: our wrapper, by the names of those that the image has. */
@@ -41,6 +43,7 @@ export function chooseDriver(uid: number, gid: number, xdgRuntime: string): Driv
       folders: ['/run/libvirt', '/run/virtainers', '/etc/libvirt', '/var/log/libvirt/qemu/console'],
       configFolder: '/etc/libvirt',
       consoleLog: '/var/log/libvirt/qemu/console/console.log',
+      domainLogs: '/var/log/libvirt/qemu',
       runFolder: '/run/virtainers',
       emulators: '/run/virtainers/bin',
       env: { PATH: path('/run/virtainers/bin'), HOME: '/root', LIBVIRT_DEFAULT_URI: 'qemu:///system' },
@@ -58,6 +61,7 @@ export function chooseDriver(uid: number, gid: number, xdgRuntime: string): Driv
     folders: [xdgRuntime, join(xdgRuntime, 'libvirt'), join(config, 'libvirt'), cache, join(xdgRuntime, 'console')],
     configFolder: join(config, 'libvirt'),
     consoleLog: join(xdgRuntime, 'console/console.log'),
+    domainLogs: join(cache, 'libvirt/qemu/log'),
     runFolder: xdgRuntime,
     emulators: join(xdgRuntime, 'bin'),
     env: {

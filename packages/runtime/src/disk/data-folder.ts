@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { access, chmod, chown, lstat, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type DataPaths, type Exec, type Log, makeFolders, VirtainersError } from '@virtainers/core';
 
 /** Who uses the files. */
@@ -56,11 +56,15 @@ async function unwritable(folder: string, cause: Error): Promise<VirtainersError
 }
 
 /** What an earlier start left half made. Only the holder of the lock may call it. */
-export async function removeLeftovers({ folder, temp, copy }: DataPaths): Promise<void> {
-  for (const path of [temp, copy]) await rm(path, { force: true });
-  for (const name of await readdir(folder)) {
-    if (/^local_image\.json\.[0-9a-f]+\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
+export async function removeLeftovers(paths: DataPaths): Promise<void> {
+  const { folder, temp, copy, memoryTemp, memory, memoryRecord } = paths;
+  const names = await readdir(folder);
+  for (const name of names) {
+    if (/^local_(image|memory)\.json\.[0-9a-f]+\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
   }
+  // Without its record memory is half written, or has been used.
+  const unusable = names.includes(basename(memoryRecord)) ? [] : [memory];
+  for (const path of [temp, copy, memoryTemp, ...unusable]) await rm(path, { force: true });
 }
 
 /**

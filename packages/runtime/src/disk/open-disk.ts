@@ -73,6 +73,8 @@ export interface OpenDisk extends Facts {
   /** What lies under the overlay, from the top, to be given to libvirt explicitly. */
   readonly backing: readonly DiskFile[];
   readonly base: { readonly sha256: Digest; readonly size: number; readonly virtualSize: number } | undefined;
+  /** Digests of all that it lies on, from the base. */
+  readonly digests: readonly Digest[];
   /** The folder outlives the container. */
   readonly persistent: boolean;
   readonly warnings: readonly string[];
@@ -199,6 +201,7 @@ function describe(
     macAt: (index) => macAt(sidecar, index),
     backing,
     base: plan.chain[0] && identity(plan.chain[0]),
+    digests: plan.chain.map(({ sha256 }) => sha256),
     persistent: isPersistent(options.mountinfo, paths.folder),
     warnings: plan.warnings,
     ...(sidecar.instanceId === undefined ? {} : { instanceId: sidecar.instanceId }),

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseDomainEvent } from './events.ts';
+import { parseDomainEvent, parseLastReason } from './events.ts';
 
 test.for([
   ["event 'lifecycle' for domain 'vm': Stopped Shutdown", { type: 'stopped', reason: 'shutdown' }],
@@ -29,4 +29,18 @@ test.for([
   ['', undefined],
 ] as const)('%s', ([line, expected]) => {
   expect(parseDomainEvent(line, 'vm')).toEqual(expected);
+});
+
+test.each([
+  ['2026-01-02 03:04:05.678+0000: starting up libvirt version: 11.3.0\n', undefined],
+  [
+    '2026-01-02 03:04:05.678+0000: starting up \n2026-01-02 03:05:05.678+0000: shutting down, reason=shutdown\n',
+    'shutdown',
+  ],
+  ['x: shutting down, reason=saved\nx: starting up \n', undefined],
+  ['x: shutting down, reason=shutdown\nx: starting up \nx: shutting down, reason=crashed\n', 'crashed'],
+  ['x: shutting down, reason=daemon\n', 'failed'],
+  ['', undefined],
+])("libvirt's own log of a domain tells how it ended", (log, reason) => {
+  expect(parseLastReason(log)).toBe(reason);
 });

@@ -40,3 +40,14 @@ function parseFull(detail: string): DomainEvent | undefined {
   const path = /^(.*) \(\S+\) pause due to enospc$/.exec(detail)?.[1];
   return path === undefined ? undefined : { type: 'full', path };
 }
+
+/**
+ * How the last domain of libvirt's log ended, of lines such as `2026-01-02 03:04:05.678+0000: shutting down, reason=crashed`
+ * (libvirt, src/qemu/qemu_process.c, qemuProcessStop). Undefined where it has not.
+ */
+export function parseLastReason(log: string): StopReason | undefined {
+  const [last] = [...log.matchAll(/: (starting up |shutting down, reason=([a-z]+))/g)].toReversed();
+  if (last?.[2] === undefined) return undefined;
+  const [, reason] = Object.entries(REASONS).find(([word]) => word.toLowerCase() === last[2]) ?? [];
+  return reason ?? 'failed';
+}

@@ -18,9 +18,19 @@ export interface Virsh {
    * through a file in `folder` that is gone afterwards (virsh(1), secret-set-value: an argument would be seen).
    */
   setSecret(secret: LibvirtSecret): Promise<void>;
+  /** Writes the guest's memory to a file and ends QEMU. Throws COMMAND_FAILED; the guest then goes on. */
+  save(file: string): Promise<void>;
+  /** Makes a domain of such a file, the guest standing still. Throws COMMAND_FAILED; no domain is then there. */
+  restore(file: string): Promise<void>;
+  /** Plugs the cable of a NIC in or out; whether that was possible. */
+  setLink(mac: string, link: 'up' | 'down'): Promise<boolean>;
+  /** Of the QEMU that libvirt runs: `QEMU 10.0.8`. */
+  qemuVersion(): Promise<string>;
   read(): Promise<LiveDomain>;
   /** As virsh prints it: `running (booted)`, or undefined when there is no such domain. */
   state(): Promise<string | undefined>;
+  /** Whether libvirt knows of no such domain; not so where it cannot be asked. */
+  isGone(): Promise<boolean>;
   /** Asks the guest; whether it listens is seen by events. False: there was nobody to ask. */
   shutdown(mode: ShutdownMode): Promise<boolean>;
   destroy(): Promise<void>;
@@ -39,7 +49,7 @@ export interface Virsh {
   /** What thaws them again, for a program that outlives this one. */
   readonly thaw: readonly [program: string, ...words: string[]];
   /** Every event of every domain, a line each, until it is killed. */
-  events(): Child;
+  events(): Promise<Child>;
 }
 
 /** QEMU, docs/interop/qmp-spec.rst, "Issuing Commands". */
@@ -56,14 +66,24 @@ export interface LibvirtSecret {
   readonly folder: string;
 }
 
-export function makeVirsh(
-  exec: Exec,
-  spawn: Spawn,
-  options: { uri: string; domain: string; env: Readonly<Record<string, string>> },
-): Virsh {
-  const { domain, env } = options;
+export interface VirshOptions {
+  readonly uri: string;
+  readonly domain: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Waited for before each call: libvirt may be starting again. */
+  readonly up?: (() => Promise<unknown>) | undefined;
+}
+
+/** As long as the longest stop may take: how much memory there is to write nobody knows here. */
+const SAVE_MS = 24 * 60 * 60 * 1000;
+
+export function makeVirsh(exec: Exec, spawn: Spawn, options: VirshOptions): Virsh {
+  const { domain, env, up = async () => undefined } = options;
   const base = ['--quiet', '--connect', options.uri];
-  const run = (args: readonly string[], timeoutMs = 60_000) => exec('virsh', [...base, ...args], { env, timeoutMs });
+  const run = async (args: readonly string[], timeoutMs = 60_000) => {
+    await up();
+    return exec('virsh', [...base, ...args], { env, timeoutMs });
+  };
   const attempt = (args: readonly string[], timeoutMs = 60_000) =>
     run(args, timeoutMs).then(
       ({ stdout }) => stdout,
@@ -94,11 +114,28 @@ export function makeVirsh(
         await rm(file, { force: true });
       }
     },
+    async save(file) {
+      await run(['save', domain, file, '--image-format', 'sparse'], SAVE_MS);
+    },
+    async restore(file) {
+      await run(['restore', file, '--paused'], SAVE_MS);
+    },
+    async setLink(mac, link) {
+      return (await attempt(['domif-setlink', domain, mac, link], 10_000)) !== undefined;
+    },
+    async qemuVersion() {
+      const { stdout } = await run(['version']);
+      return /^Running hypervisor: (.+)$/m.exec(stdout)?.[1]?.trim() ?? 'unknown';
+    },
     async read() {
       return parseLiveDomain((await run(['dumpxml', domain])).stdout);
     },
     async state() {
       return (await attempt(['domstate', '--reason', domain]))?.trim();
+    },
+    async isGone() {
+      const names = await attempt(['list', '--all', '--name']);
+      return names !== undefined && !names.split('\n').includes(domain);
     },
     async shutdown(mode) {
       return (await attempt(['shutdown', domain, '--mode', mode], 10_000)) !== undefined;
@@ -131,7 +168,10 @@ export function makeVirsh(
     },
     freeze: async (timeoutMs) => (await attempt(['domfsfreeze', domain], timeoutMs)) !== undefined,
     thaw: ['virsh', ...base, 'domfsthaw', domain],
-    events: () => spawn('virsh', [...base, 'event', '--all', '--loop'], { env, detached: true }),
+    async events() {
+      await up();
+      return spawn('virsh', [...base, 'event', '--all', '--loop'], { env, detached: true });
+    },
   };
 }
 

@@ -6,7 +6,7 @@ import type { Virsh } from '../domain/virsh.ts';
 /** How a life ended. */
 export interface Ending {
   readonly exitCode: number;
-  readonly state: 'stopped' | 'failed';
+  readonly state: 'stopped' | 'saved' | 'failed';
   readonly message: string;
 }
 
@@ -17,6 +17,10 @@ export interface StopInput {
   readonly agentConnected: () => boolean;
   /** The disk for want of whose room the guest stands still. */
   readonly full: () => string | undefined;
+  /** What is saved outlives the container. */
+  readonly persistent: boolean;
+  /** Saves the guest's memory, which ends it; or gives back why not, and it goes on. */
+  readonly save: () => Promise<string | undefined>;
   /** Resolves when the domain is gone. */
   readonly ended: Promise<StopReason>;
 }
@@ -45,6 +49,12 @@ export async function stopGuest(input: StopInput): Promise<Ending> {
     await ended;
     return { exitCode: 0, state: 'stopped', message: 'stopped at once, as STOP_ACTION=destroy asks' };
   }
+  if (config.stopAction === 'save') {
+    log.info("stop: saving the guest's memory");
+    const missed = await input.save();
+    if (missed === undefined) return saved("the guest's memory is saved; the next start resumes it");
+    log.warn(`stop: the memory is not saved: ${missed}`);
+  }
   log.info(
     `stop: asking the guest to shut down, for at most ${config.stopTimeoutMs / 1000} s; an engine that kills earlier wants --stop-timeout or stop -t`,
   );
@@ -52,13 +62,20 @@ export async function stopGuest(input: StopInput): Promise<Ending> {
   if (full) log.warn(`stop: the guest is paused until ${full} has room; what it has flushed is kept whatever happens`);
   if (await askUntilEnded(input)) return { exitCode: 0, state: 'stopped', message: 'the guest shut down' };
   const wantOfRoom = input.full() ? `, paused until ${input.full()} has room,` : '';
+  const late = `the guest did not stop within ${config.stopTimeoutMs / 1000} s${wantOfRoom}`;
+  log.warn(`stop: ${late}`);
+  const missed = input.persistent ? await input.save() : 'the data folder is no volume';
+  if (missed === undefined) return saved(`${late}; its memory is saved, and the next start resumes it`);
+  // It may have ended by itself meanwhile, which is why there was nothing to save.
+  if (await within(ended, 0)) return { exitCode: 0, state: 'stopped', message: 'the guest shut down' };
+  log.warn(`stop: the memory is not saved: ${missed}`);
   await virsh.destroy();
   await ended;
-  return {
-    exitCode: 71,
-    state: 'failed',
-    message: `the guest did not stop within ${config.stopTimeoutMs / 1000} s${wantOfRoom} and was destroyed`,
-  };
+  return { exitCode: 71, state: 'failed', message: `${late} and was destroyed` };
+}
+
+function saved(message: string): Ending {
+  return { exitCode: 0, state: 'saved', message };
 }
 
 async function askUntilEnded({ virsh, config, agentConnected, full, ended }: StopInput): Promise<boolean> {

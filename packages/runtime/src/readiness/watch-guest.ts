@@ -21,6 +21,8 @@ export interface GuestWatchInput {
   readonly readySocket: string | undefined;
   readonly onState: (state: ReturnType<typeof stateOf>) => void;
   readonly onPanic: () => void;
+  /** That socket was closed, by QEMU's end if not by ours. */
+  readonly onClosed?: (() => void) | undefined;
 }
 
 /** Gathers the signs of one guest from all who can tell and reports its state whenever it changes. */
@@ -49,6 +51,7 @@ export function watchGuest(input: GuestWatchInput): GuestWatch {
   const port = input.readySocket === undefined ? undefined : connect(input.readySocket);
   port?.on('data', () => see({ cloudInitSeen: true, cloudInitEnded: true }));
   port?.on('error', () => undefined);
+  port?.on('close', () => input.onClosed?.());
   knock();
   return {
     onConsole: makeLineReader((line) => {

@@ -1,0 +1,93 @@
+import { lstat, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { VirtainersError } from '../errors.ts';
+import { syncDirectory, writeFileAtomically } from '../files.ts';
+import { checkFormatVersion } from '../format-version.ts';
+import { parseJson } from '../json.ts';
+import type { DataPaths } from './paths.ts';
+
+const FORMAT_VERSION = 1;
+
+const recordSchema = z.looseObject({
+  formatVersion: z.literal(FORMAT_VERSION),
+  /** ISO 8601. */
+  savedAt: z.string(),
+  /** The overlay as the guest left it: whoever writes it afterwards changes the time. Bytes; ns since 1970. */
+  overlay: z.looseObject({ size: z.string(), mtime: z.string() }),
+  /** Every property that the memory depends on, by its name for people. */
+  fits: z.record(z.string(), z.string()),
+  /** The domain's XML as it would have been started. */
+  domain: z.string(),
+  /** The seed's: one that changed meanwhile reaches the guest when it boots. */
+  instanceId: z.string().optional(),
+});
+
+/** local_memory.json: what saved memory belongs to. It is written after the memory and removed before the guest goes on. */
+export type MemoryRecord = z.infer<typeof recordSchema>;
+
+/** Undefined where no memory is saved. Throws DISK_REFUSED for a record that cannot be understood. */
+export async function readMemoryRecord({
+  memoryRecord,
+}: Pick<DataPaths, 'memoryRecord'>): Promise<MemoryRecord | undefined> {
+  const text = await readFile(memoryRecord, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new VirtainersError('DATA_UNWRITABLE', `reading ${memoryRecord}: ${error.message}`, { cause: error });
+  });
+  return text === undefined ? undefined : parseMemoryRecord(text, memoryRecord);
+}
+
+export function parseMemoryRecord(text: string, where: string): MemoryRecord {
+  const json = parseJson(text);
+  checkFormatVersion(json, FORMAT_VERSION, where, 'DISK_REFUSED');
+  const parsed = recordSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new VirtainersError('DISK_REFUSED', `reading ${where}:\n${z.prettifyError(parsed.error)}`);
+}
+
+export async function writeMemoryRecord(
+  { memoryRecord }: Pick<DataPaths, 'memoryRecord'>,
+  record: Omit<MemoryRecord, 'formatVersion'>,
+): Promise<void> {
+  const text = JSON.stringify({ formatVersion: FORMAT_VERSION, ...record }, undefined, 2);
+  await writeFileAtomically(memoryRecord, `${text}\n`, 0o600);
+}
+
+/** What a disk is known by: its content cannot change without its time. */
+export async function overlayStamp(path: string): Promise<MemoryRecord['overlay']> {
+  const { size, mtimeNs } = await stat(path, { bigint: true });
+  return { size: `${size}`, mtime: `${mtimeNs}` };
+}
+
+/**
+ * Renames saved memory and its record out of the way, for people to decide on; nothing ever takes it back by itself. Only the
+ * holder of the folder's lock may call it. Gives back its new name; undefined where there was none.
+ */
+export async function putMemoryAside(
+  { folder, memory, memoryRecord }: DataPaths,
+  now: Date,
+): Promise<string | undefined> {
+  const there = async (path: string) => (await lstat(path).catch(() => undefined)) !== undefined;
+  if (!(await there(memoryRecord))) return undefined;
+  const aside = await freeName(join(folder, `local_memory.aside-${now.toISOString().replaceAll(/[-:]|\.\d+/g, '')}`));
+  // The memory first: a start that finds a record alone puts that aside too, but removes memory without a record.
+  if (await there(memory)) await rename(memory, `${aside}.save`);
+  await syncDirectory(folder);
+  await rename(memoryRecord, `${aside}.json`);
+  await syncDirectory(folder);
+  return `${aside}.save`;
+}
+
+async function freeName(wanted: string): Promise<string> {
+  for (let count = 0; ; count += 1) {
+    const name = count === 0 ? wanted : `${wanted}-${count}`;
+    const taken = await Promise.all([`${name}.json`, `${name}.save`].map((path) => lstat(path).catch(() => undefined)));
+    if (taken.every((facts) => facts === undefined)) return name;
+  }
+}
+
+/** Memory that is being used up: from here on nothing resumes it, and the disk may be written. */
+export async function consumeMemory({ folder, memoryRecord }: DataPaths): Promise<void> {
+  await rm(memoryRecord, { force: true });
+  await syncDirectory(folder);
+}

@@ -1,0 +1,66 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { appendFile, readdir, readlink, rename, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
+
+export interface ConsoleHeir {
+  /** Reads on where virtlogd, which was killed, has stopped. */
+  takeOver(): void;
+  stop(): void;
+}
+
+/** virtlogd's own max_size, as it is told (daemonConfig). */
+const MAX_SIZE = 2 * 1024 * 1024;
+
+/**
+ * Second reading ends of the pipes on which QEMU writes the guest's console and its own words. virtlogd's are gone for good when
+ * that is killed (another one knows nothing of them), and a pipe that nobody reads is closed to its writer. Nothing is read here
+ * before takeOver: from then on both go into the console's log, rotated as virtlogd did, for nothing tells which is which.
+ * Undefined where virtlogd has no such pipe.
+ */
+export async function makeConsoleHeir(virtlogd: number, log: string): Promise<ConsoleHeir | undefined> {
+  const paths = await loggedPipes(`/proc/${virtlogd}`).catch(() => []);
+  if (paths.length === 0) return undefined;
+  const fds = paths.map((path) => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  let last: Promise<unknown> = Promise.resolve();
+  const write = (bytes: Buffer) => {
+    last = last.then(() => append(log, bytes)).catch(() => undefined);
+    return last;
+  };
+  let pipes: Socket[] | undefined;
+  return {
+    takeOver: () => {
+      pipes ??= fds.map((fd) => forward(fd, write));
+    },
+    stop: () => {
+      if (pipes) for (const pipe of pipes) pipe.destroy();
+      else for (const fd of fds) closeSync(fd);
+    },
+  };
+}
+
+/** The next bytes are read when the last are written. */
+function forward(fd: number, write: (bytes: Buffer) => Promise<unknown>): Socket {
+  const pipe = new Socket({ fd, readable: true, writable: false });
+  pipe.on('error', () => undefined);
+  pipe.on('data', (bytes) => {
+    pipe.pause();
+    void write(bytes).then(() => pipe.resume());
+  });
+  return pipe;
+}
+
+/** Those that a process reads and does not itself write (proc_pid_fd(5)). */
+async function loggedPipes(process: string): Promise<string[]> {
+  const paths = (await readdir(`${process}/fd`)).map((number) => `${process}/fd/${number}`);
+  const files = await Promise.all(paths.map(async (path) => ({ path, target: await readlink(path).catch(() => '') })));
+  const pipes = files.filter(({ target }) => target.startsWith('pipe:'));
+  const once = pipes.filter(({ target }) => pipes.filter((other) => other.target === target).length === 1);
+  return once.map(({ path }) => path);
+}
+
+/** Appends to a log, and begins a new one when it is full. */
+async function append(path: string, bytes: Uint8Array): Promise<void> {
+  const { size } = await stat(path).catch(() => ({ size: 0 }));
+  if (size >= MAX_SIZE) await rename(path, `${path}.0`);
+  await appendFile(path, bytes, { mode: 0o600 });
+}

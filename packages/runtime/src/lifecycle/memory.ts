@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { dataPaths, formatSize, overlayStamp, readSidecar, VirtainersError } from '@virtainers/core';
+import { keepMemory, memoryTarget, noRoomForMemory, type Present } from '../disk/saved-memory.ts';
+import type { Virsh } from '../domain/virsh.ts';
+import type { Deps } from './deps.ts';
+import { guestNetwork } from './network.ts';
+import type { Parts } from './prepare.ts';
+
+/** All that a guest's memory depends on, by its name for people. What is not here is in the domain's XML. */
+export async function presentMachine(deps: Deps, parts: Parts, virsh: Virsh): Promise<Present> {
+  const { config, driver, machine } = deps;
+  const { disk, accelerator, network, xml } = parts;
+  const paths = dataPaths(config.imageDir);
+  const nics = network.nics.map(({ link, mode, interface: nic }) => `${link} ${mode} ${nic?.mac ?? 'without a NIC'}`);
+  const settings = guestNetwork(network);
+  const instanceId = (await readSidecar(paths.sidecar))?.instanceId;
+  return {
+    overlay: await overlayStamp(disk.overlay),
+    fits: {
+      'base disk': disk.digests.join(', ') || 'none',
+      'disk size': formatSize(disk.virtualSize),
+      RAM: `${config.ramMiB} MiB`,
+      CPUs: `${config.cpus}`,
+      CPU: cpuOf(accelerator, machine.arch, await readFile('/proc/cpuinfo', 'utf8')),
+      accelerator,
+      QEMU: await virsh.qemuVersion(),
+      'libvirt driver': driver.kind,
+      NICs: nics.join(', '),
+      ...(settings ? { 'network settings of the seed': JSON.stringify(settings) } : {}),
+    },
+    domain: xml,
+    ...(instanceId === undefined ? {} : { instanceId }),
+  };
+}
+
+/** KVM shows the guest this machine's CPU; an emulated one is the same everywhere. */
+export function cpuOf(accelerator: 'kvm' | 'tcg', arch: string, cpuinfo: string): string {
+  if (accelerator === 'tcg') return `emulated ${arch}`;
+  const field = (name: RegExp) => name.exec(cpuinfo)?.[1]?.trim() ?? '';
+  const features = field(/^(?:flags|Features)\s*:(.*)$/m)
+    .split(' ')
+    .sort()
+    .join(' ');
+  const model = field(/^(?:model name|CPU part)\s*:(.*)$/m) || arch;
+  return `${model}, features ${createHash('sha256').update(features).digest('hex').slice(0, 12)}`;
+}
+
+/** Saves the guest's memory beside its disk, which ends QEMU. Gives back why not, where it cannot; the guest then goes on. */
+export async function saveGuest(deps: Deps, parts: Parts, virsh: Virsh): Promise<string | undefined> {
+  const { config, driver, facts } = deps;
+  const paths = dataPaths(config.imageDir);
+  const users = { qemu: { uid: driver.uid, gid: driver.gid }, asRoot: facts.uid === 0 };
+  const noRoom = await noRoomForMemory(paths, config.ramMiB);
+  if (noRoom) return noRoom;
+  const { overlay, ...present } = await presentMachine(deps, parts, virsh);
+  try {
+    await virsh.save(await memoryTarget(paths));
+  } catch (error) {
+    await memoryTarget(paths);
+    if (error instanceof VirtainersError) return error.message;
+    throw error;
+  }
+  await keepMemory(paths, present, users, new Date());
+  return undefined;
+}
