@@ -30,6 +30,7 @@ test.for([
   'docs/persistence.md',
   'docs/publishing.md',
   'docs/snapshots.md',
+  'docs/stopping.md',
   'docs/cloud-init.md',
   'docs/console.md',
 ])('%s', { timeout: 1_200_000 }, (page) => follow(reader, page));

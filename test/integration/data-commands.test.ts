@@ -1,6 +1,26 @@
-import { copyFile, link, mkdir, readdir, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  copyFile,
+  link,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ChainLink, dataPaths, IN_IMAGE, parseSidecar, writeSidecar } from '@virtainers/core';
+import {
+  type ChainLink,
+  dataPaths,
+  IN_IMAGE,
+  overlayStamp,
+  parseSidecar,
+  readMemoryRecord,
+  writeMemoryRecord,
+  writeSidecar,
+} from '@virtainers/core';
 import { beforeAll, expect, test } from 'vitest';
 import { bake } from '../../packages/builder/src/bake.ts';
 import type { BuildContext } from '../../packages/builder/src/context.ts';
@@ -91,6 +111,48 @@ test('a data folder travels as one file, and the guest sees the same', async () 
   }
   const again = importData(hostContext(ctx), at('box.virtainer'), at('imported'));
   await expect(again).rejects.toMatchObject({ code: 'OUTPUT_UNWRITABLE', exitCode: 73 });
+});
+
+test('saved memory travels with the disk that it belongs to, holes and all, and with no other', async () => {
+  const { data } = await sample();
+  const paths = dataPaths(data);
+  await writeFile(paths.memory, 'memory');
+  await truncate(paths.memory, 4 * 1024 * 1024);
+  await appendFile(paths.memory, 'of the guest');
+  const record = { savedAt: '2026-01-02T03:04:05Z', fits: { RAM: '256 MiB' }, domain: '<domain/>' };
+  await writeMemoryRecord(paths, { ...record, overlay: await overlayStamp(paths.overlay) });
+  await exportData(hostContext(ctx), ctx, { source: data, file: at('saved.virtainer') });
+  await importData(hostContext(ctx), at('saved.virtainer'), at('saved'));
+  const imported = dataPaths(at('saved'));
+  expect((await readFile(imported.memory)).equals(await readFile(paths.memory))).toBe(true);
+  expect((await stat(imported.memory)).blocks * 512).toBeLessThan(3 * 1024 * 1024);
+  expect(await readMemoryRecord(imported)).toMatchObject({ ...record, overlay: await overlayStamp(imported.overlay) });
+  // Its disk was written since: a start would put it aside.
+  await write(data, [one.file], 'write -P 0x56 5M 64k');
+  await exportData(hostContext(ctx), ctx, { source: data, file: at('stale.virtainer') });
+  await importData(hostContext(ctx), at('stale.virtainer'), at('stale'));
+  expect((await readdir(at('stale'))).sort()).toEqual(Object.values(NAMES).sort());
+});
+
+test('a rebase puts saved memory aside; publishing leaves it where it is', async () => {
+  const { data } = await sample();
+  const paths = dataPaths(data);
+  await writeFile(paths.memory, 'memory');
+  const overlay = await overlayStamp(paths.overlay);
+  await writeMemoryRecord(paths, { savedAt: '2026-01-02T03:04:05Z', fits: {}, domain: '', overlay });
+  const said: string[] = [];
+  const log = { ...ctx.log, warn: (line: string) => void said.push(line) };
+  const words = { source: data, reference: 'me/saved:1', output: at('published.tar') };
+  await publishDisk({ ...hostContext(ctx), log }, ctx, words);
+  expect(said).toEqual([expect.stringContaining('its memory is not published')]);
+  expect(await readMemoryRecord(paths)).toBeDefined();
+  await rebaseData({ ...hostContext(ctx), log }, ctx, { folder: data, onto: two.archive });
+  expect(said[1]).toMatch(/^saved memory does not fit the new base and is put aside as \S+\.save; the guest boots$/);
+  const names = (await readdir(data)).filter((name) => name.startsWith('local_memory'));
+  expect(names.sort()).toEqual([
+    expect.stringMatching(/^local_memory\.aside-\w+\.json$/),
+    expect.stringMatching(/^local_memory\.aside-\w+\.save$/),
+  ]);
 });
 
 const NAMES = { overlay: 'local_image.qcow2', sidecar: 'local_image.json', lock: 'local_image.lock' };

@@ -33,7 +33,7 @@ export const ERRORS = {
   NETWORK_UNAVAILABLE: { exit: 69, title: 'The network mode cannot work in this container' },
   GUEST_CRASHED: { exit: 70, title: 'The guest crashed or panicked' },
   GUEST_DEGRADED: { exit: 70, title: 'The guest did not become ready in time' },
-  STOP_TIMEOUT: { exit: 71, title: 'The guest did not stop in time and was destroyed' },
+  STOP_TIMEOUT: { exit: 71, title: 'The guest did not stop in time, could not be saved and was destroyed' },
   DATA_UNWRITABLE: { exit: 73, title: 'The data folder, or a disk, cannot be written' },
   DATA_IN_USE: { exit: 73, title: 'The data folder, or a disk, is in use by another virtual machine' },
   DISK_UNAVAILABLE: { exit: 69, title: 'A disk on the network cannot be opened' },

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import {
   checkFormatVersion,
@@ -8,11 +8,16 @@ import {
   type DataPaths,
   type Digest,
   digestBytes,
+  digestFile,
   digestOf,
   formatSize,
   isDigest,
+  type MemoryRecord,
+  overlayStamp,
   parseJson,
+  parseMemoryRecord,
   parseSidecar,
+  readMemoryRecord,
   readQcow2Header,
   type Sidecar,
   VirtainersError,
@@ -32,6 +37,8 @@ const NAMES = {
   contents: 'export.json',
   sidecar: 'local_image.json',
   overlay: 'local_image.qcow2',
+  memory: 'local_memory.save',
+  record: 'local_memory.json',
 } as const;
 
 const digest = z.custom<Digest>(isDigest);
@@ -42,11 +49,13 @@ const contentsSchema = z.looseObject({
   sidecar: digest,
   /** Of what firmware and TPM remember, by its place in the folder. */
   state: z.record(z.string().regex(/^(local_variables\.fd|local_secure_variables\.fd|local_tpm\/\w[\w.-]*)$/), digest),
+  /** Of a guest that was saved: it goes on where the file is imported. */
+  memory: z.looseObject({ save: digest, record: digest }).optional(),
 });
 
 /**
- * Writes a data folder as one file: a tar with the overlay, packed or with its snapshots, its sidecar, what firmware and TPM remember, and the
- * digests of all. Whole or not at all. Gives back its size in bytes.
+ * Writes a data folder as one file: a tar with the overlay, packed or with its snapshots, its sidecar, what firmware and TPM
+ * remember, saved memory that belongs to that very disk, and the digests of all. Whole or not at all. Gives back its size in bytes.
  */
 export async function writeDataFile(
   ctx: BuildContext,
@@ -61,15 +70,23 @@ export async function writeDataFile(
     ctx.onEvent({ type: 'end', step: 'disk', note: formatSize(disk.size), cached: false });
     const text = Buffer.from(`${JSON.stringify(sidecar, undefined, 2)}\n`);
     const state = await readState(paths);
+    const memory = await savedMemory(paths);
     const contents: z.infer<typeof contentsSchema> = {
       ...{ formatVersion: FORMAT_VERSION, overlay: disk.sha256, sidecar: digestBytes(text) },
       state: Object.fromEntries(state.map(({ path, bytes }) => [path, digestBytes(bytes)])),
+      ...(memory ? { memory: { save: memory.file.digest, record: digestBytes(memory.record) } } : {}),
     };
     const segments = await tarSegments(
       [
         { path: NAMES.contents, mode: 0o600, content: [Buffer.from(JSON.stringify(contents))] },
         { path: NAMES.sidecar, mode: 0o600, content: [text] },
         ...state.map(({ path, bytes }) => ({ path, mode: 0o600, content: [bytes] })),
+        ...(memory
+          ? [
+              { path: NAMES.record, mode: 0o600, content: [memory.record] },
+              { path: NAMES.memory, mode: 0o600, content: [memory.file] },
+            ]
+          : []),
         { path: NAMES.overlay, mode: 0o600, content: [{ path: disk.path, size: disk.size, digest: disk.sha256 }] },
       ],
       ctx.sourceDateEpoch,
@@ -80,11 +97,29 @@ export async function writeDataFile(
   });
 }
 
+/** The record, and the memory as a file; undefined where there is none that the disk, as it is, could be resumed with. */
+async function savedMemory(paths: DataPaths) {
+  const record = await readMemoryRecord(paths);
+  if (!record) return undefined;
+  const { size, mtime } = await overlayStamp(paths.overlay);
+  const facts = await stat(paths.memory).catch(absent);
+  if (!facts || record.overlay.size !== size || record.overlay.mtime !== mtime) return undefined;
+  const file = { path: paths.memory, size: facts.size, digest: await digestFile(paths.memory) };
+  return { record: Buffer.from(JSON.stringify(record)), file };
+}
+
+/** What readDataFile found. */
+export interface DataFile {
+  readonly sidecar: Sidecar;
+  /** Of the memory, which then lies under its temporary name; its stamp of the disk is that of the disk it was saved with. */
+  readonly memory: MemoryRecord | undefined;
+}
+
 /**
  * Puts what writeDataFile wrote into a folder that has no disk yet: the overlay under its temporary name, every byte checked.
  * Gives back the sidecar, which whoever calls writes before the overlay gets its name. ARCHIVE_INVALID, DIGEST_MISMATCH.
  */
-export async function readDataFile(file: string, paths: DataPaths): Promise<Sidecar> {
+export async function readDataFile(file: string, paths: DataPaths): Promise<DataFile> {
   const members = await indexTar(file);
   const member = (name: string): TarMember => {
     const found = members.get(name);
@@ -106,7 +141,19 @@ export async function readDataFile(file: string, paths: DataPaths): Promise<Side
     await mkdir(dirname(to), { recursive: true, mode: 0o700 });
     requireDigest(file, path, wanted, await unpack(file, member(path), to));
   }
-  return sidecar;
+  return { sidecar, memory: contents.memory && (await unpackMemory(file, member, contents.memory, paths)) };
+}
+
+async function unpackMemory(
+  file: string,
+  member: (name: string) => TarMember,
+  wanted: { save: Digest; record: Digest },
+  paths: DataPaths,
+): Promise<MemoryRecord> {
+  const text = await readText(file, member(NAMES.record));
+  requireDigest(file, NAMES.record, wanted.record, digestBytes(text));
+  requireDigest(file, NAMES.memory, wanted.save, await unpack(file, member(NAMES.memory), paths.memoryTemp));
+  return parseMemoryRecord(text, `${file}, ${NAMES.record}`);
 }
 
 /** Packed, unless it has snapshots: packing would lose them. */
@@ -152,16 +199,23 @@ async function readText(file: string, { offset, size }: TarMember): Promise<stri
   }
 }
 
+const PIECE = 1 << 20;
+const NOTHING = Buffer.alloc(PIECE);
+
 /** Digest of what was written. */
 async function unpack(file: string, { offset, size }: TarMember, to: string): Promise<Digest> {
   const hash = createHash('sha256');
   const handle = await open(to, 'w', 0o600);
   try {
-    const pieces = createReadStream(file, { start: offset, end: offset + size - 1, highWaterMark: 1 << 20 });
-    for await (const piece of pieces) {
-      hash.update(piece as Buffer);
-      await handle.writeFile(piece as Buffer);
+    const pieces = createReadStream(file, { start: offset, end: offset + size - 1, highWaterMark: PIECE });
+    let at = 0;
+    for await (const piece of pieces as AsyncIterable<Buffer>) {
+      hash.update(piece);
+      // Memory has holes, which cost nothing here either.
+      if (!piece.equals(NOTHING.subarray(0, piece.length))) await handle.write(piece, 0, piece.length, at);
+      at += piece.length;
     }
+    await handle.truncate(size);
     await handle.sync();
   } finally {
     await handle.close();

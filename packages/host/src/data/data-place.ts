@@ -21,7 +21,7 @@ export async function copyData(
 ): Promise<void> {
   const copy = (path: string) => client.copyOut(facts.name, path, join(folder, basename(path)));
   for (const path of [disk, inside.sidecar]) await copy(path);
-  for (const path of statePaths(inside)) await copy(path).catch(unlessAbsent);
+  for (const path of [...statePaths(inside), inside.memoryRecord]) await copy(path).catch(unlessAbsent);
 }
 
 /** Not every guest has UEFI or a TPM. Docker and Podman have words of their own for a file that is not there. */

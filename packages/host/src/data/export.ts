@@ -6,9 +6,11 @@ import {
   type DataPaths,
   dataPaths,
   lockFile,
+  overlayStamp,
   statePaths,
   syncDirectory,
   VirtainersError,
+  writeMemoryRecord,
   writeSidecar,
 } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
@@ -40,15 +42,20 @@ export async function importData(context: HostContext, file: string, folder: str
   const lock = await lockFile(context.spawn, paths.lock, `virtainers on ${hostname()}`);
   try {
     await requireNone(paths);
-    const sidecar = await readDataFile(resolve(file), paths).catch(async (error: unknown) => {
+    const { sidecar, memory } = await readDataFile(resolve(file), paths).catch(async (error: unknown) => {
       for (const path of statePaths(paths)) await rm(path, { recursive: true, force: true });
       throw error;
     });
     await writeSidecar(paths.sidecar, sidecar);
     await rename(paths.temp, paths.overlay);
+    if (memory) {
+      await rename(paths.memoryTemp, paths.memory);
+      await syncDirectory(paths.folder);
+      await writeMemoryRecord(paths, { ...memory, overlay: await overlayStamp(paths.overlay) });
+    }
     await syncDirectory(paths.folder);
   } finally {
-    await rm(paths.temp, { force: true });
+    for (const path of [paths.temp, paths.memoryTemp]) await rm(path, { force: true });
     await lock.release();
   }
 }

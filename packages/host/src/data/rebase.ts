@@ -5,6 +5,7 @@ import {
   type ChainLink,
   type DataPaths,
   listSnapshots,
+  putMemoryAside,
   readSidecar,
   type Sidecar,
   syncDirectory,
@@ -27,7 +28,7 @@ const INTERRUPTED = '(a rebase was interrupted: run `virtainers rebase` again)';
 
 /**
  * Moves a data folder onto another image's disk; the guest's disk stays the same, byte for byte. The old overlay is kept until
- * the new one was compared with it. Killed at any moment, the folder has the old pair, the new one, or one that every start
+ * the new one was compared with it; saved memory is put aside. Killed at any moment, the folder has the old pair, the new one, or one that every start
  * refuses and the next rebase puts back. What withLockedFolder and rebaseOverlay throw.
  */
 export async function rebaseData(context: HostContext, build: BuildContext, words: RebaseWords): Promise<ChainLink[]> {
@@ -43,6 +44,9 @@ export async function rebaseData(context: HostContext, build: BuildContext, word
       const virtualSize = Number(header.virtualSize);
       const files = { copy: paths.temp, overlay: paths.overlay, virtualSize };
       const next = await rebaseOverlay(build, { ...words, ...files, chain, references });
+      const aside = await putMemoryAside(paths, new Date());
+      if (aside)
+        context.log.warn(`saved memory does not fit the new base and is put aside as ${aside}; the guest boots`);
       await exchange(paths, sidecar, { ...sidecar, chain: [...next], reference: words.onto, diffIDs: undefined });
       return [...next];
     } finally {

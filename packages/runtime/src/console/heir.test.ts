@@ -12,12 +12,16 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-test('what comes after the reader was killed reaches the log, and the writer lives on', async () => {
+test('what comes after the reader was killed reaches the log, and the writer lives on', {
+  timeout: 30_000,
+}, async () => {
   const [log, input] = [join(folder, 'console.log'), join(folder, 'input')];
   await writeFile(input, 'unread\n');
   // In the place of virtlogd a program that has the pipe and reads nothing; in QEMU's one that writes what the file gets.
   const script = 'exec 3< <(tail -n +1 -f "$0"); exec tail -f /dev/null';
   const reader = makeSpawn()('bash', ['-c', script, input], { stdout: 'ignore', stderr: 'ignore' });
+  const started = async () => ((await readFile(`/proc/${reader.pid}/comm`, 'utf8')) === 'tail\n' ? true : undefined);
+  await waitFor('the reader', started, 10_000);
   const heir = await waitFor<ConsoleHeir>('the pipe', () => makeConsoleHeir(reader.pid ?? 0, log), 10_000);
   reader.kill('SIGKILL');
   await reader.exited;
@@ -25,7 +29,7 @@ test('what comes after the reader was killed reaches the log, and the writer liv
   await appendFile(input, 'after\n');
   const lines = () => readFile(log, 'utf8').then((text) => (text.includes('after') ? text : undefined));
   expect(await waitFor('the log', lines, 10_000)).toBe('unread\nafter\n');
-  heir.stop();
+  await heir.stop();
   // Its pipe is closed now: this ends it.
   await appendFile(input, 'more\n');
 });

@@ -5,7 +5,8 @@ import { Socket } from 'node:net';
 export interface ConsoleHeir {
   /** Reads on where virtlogd, which was killed, has stopped. */
   takeOver(): void;
-  stop(): void;
+  /** Returns when what was read is written. */
+  stop(): Promise<unknown>;
 }
 
 /** virtlogd's own max_size, as it is told (daemonConfig). */
@@ -31,9 +32,10 @@ export async function makeConsoleHeir(virtlogd: number, log: string): Promise<Co
     takeOver: () => {
       pipes ??= fds.map((fd) => forward(fd, write));
     },
-    stop: () => {
+    stop: async () => {
       if (pipes) for (const pipe of pipes) pipe.destroy();
       else for (const fd of fds) closeSync(fd);
+      await last;
     },
   };
 }

@@ -26,6 +26,29 @@ export async function parseLiveDomain(xml: string): Promise<LiveDomain> {
   return { channels: Object.fromEntries(named) };
 }
 
+const disks = z.object({
+  domain: z.object({
+    devices: z.object({
+      disk: z.preprocess(
+        asList,
+        z.array(
+          z.object({
+            source: z.object({ $: z.object({ file: attribute }) }).optional(),
+            readonly: z.unknown().optional(),
+          }),
+        ),
+      ),
+    }),
+  }),
+});
+
+/** The files that the guest may write as disks, of a domain's XML. */
+export async function writableDisks(xml: string): Promise<string[]> {
+  const parser = new Parser({ explicitArray: false });
+  const { disk } = disks.parse(await parser.parseStringPromise(xml)).domain.devices;
+  return disk.flatMap(({ source, readonly }) => (readonly === undefined ? (source?.$.file ?? []) : []));
+}
+
 /** xml2js gives no element as nothing, one as itself and several as a list. */
 function asList(value: unknown): unknown[] {
   if (value === undefined) return [];

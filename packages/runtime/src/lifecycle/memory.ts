@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dataPaths, formatSize, overlayStamp, readSidecar, VirtainersError } from '@virtainers/core';
 import { keepMemory, memoryTarget, noRoomForMemory, type Present } from '../disk/saved-memory.ts';
 import type { Virsh } from '../domain/virsh.ts';
+import { writableDisks } from '../domain/xml.ts';
 import type { Deps } from './deps.ts';
 import { guestNetwork } from './network.ts';
 import type { Parts } from './prepare.ts';
@@ -14,6 +15,7 @@ export async function presentMachine(deps: Deps, parts: Parts, virsh: Virsh): Pr
   const paths = dataPaths(config.imageDir);
   const nics = network.nics.map(({ link, mode, interface: nic }) => `${link} ${mode} ${nic?.mac ?? 'without a NIC'}`);
   const settings = guestNetwork(network);
+  const others = (await writableDisks(xml)).filter((path) => path !== disk.overlay);
   const instanceId = (await readSidecar(paths.sidecar))?.instanceId;
   return {
     overlay: await overlayStamp(disk.overlay),
@@ -27,11 +29,17 @@ export async function presentMachine(deps: Deps, parts: Parts, virsh: Virsh): Pr
       QEMU: await virsh.qemuVersion(),
       'libvirt driver': driver.kind,
       NICs: nics.join(', '),
+      ...Object.fromEntries(await Promise.all(others.map(async (path) => [`the disk ${path}`, await written(path)]))),
       ...(settings ? { 'network settings of the seed': JSON.stringify(settings) } : {}),
     },
     domain: xml,
     ...(instanceId === undefined ? {} : { instanceId }),
   };
+}
+
+async function written(path: string): Promise<string> {
+  const { size, mtime } = await overlayStamp(path);
+  return `${size} bytes, written at ${mtime}`;
 }
 
 /** KVM shows the guest this machine's CPU; an emulated one is the same everywhere. */
@@ -53,7 +61,6 @@ export async function saveGuest(deps: Deps, parts: Parts, virsh: Virsh): Promise
   const users = { qemu: { uid: driver.uid, gid: driver.gid }, asRoot: facts.uid === 0 };
   const noRoom = await noRoomForMemory(paths, config.ramMiB);
   if (noRoom) return noRoom;
-  const { overlay, ...present } = await presentMachine(deps, parts, virsh);
   try {
     await virsh.save(await memoryTarget(paths));
   } catch (error) {
@@ -61,6 +68,8 @@ export async function saveGuest(deps: Deps, parts: Parts, virsh: Virsh): Promise
     if (error instanceof VirtainersError) return error.message;
     throw error;
   }
+  // Only now are the disks as the guest left them.
+  const { overlay, ...present } = await presentMachine(deps, parts, virsh);
   await keepMemory(paths, present, users, new Date());
   return undefined;
 }

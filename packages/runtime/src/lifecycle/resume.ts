@@ -1,5 +1,5 @@
 import { dataPaths, type MemoryRecord, putMemoryAside, VirtainersError } from '@virtainers/core';
-import { findMemory, useUp } from '../disk/saved-memory.ts';
+import { findMemory, type Present, useUp } from '../disk/saved-memory.ts';
 import type { Virsh } from '../domain/virsh.ts';
 import type { Deps } from './deps.ts';
 import { presentMachine } from './memory.ts';
@@ -8,9 +8,17 @@ import type { Parts } from './prepare.ts';
 /** Memory that an earlier stop saved, if it fits this machine; what does not is put aside, and the log says why. */
 export async function savedMemory(deps: Deps, parts: Parts, virsh: Virsh): Promise<MemoryRecord | undefined> {
   const { config, log } = deps;
-  const present = () => presentMachine(deps, parts, virsh);
+  let machine: Present | undefined;
+  const present = async () => {
+    machine = await presentMachine(deps, parts, virsh);
+    return machine;
+  };
   const found = await findMemory(dataPaths(config.imageDir), present, new Date());
-  if (found.kind === 'fits') return found.record;
+  if (found.kind === 'fits') {
+    if (machine?.instanceId !== found.record.instanceId)
+      log.info('the seed has changed since the guest was saved: it reaches the guest when it boots');
+    return found.record;
+  }
   if (found.kind === 'aside') {
     log.warn(`saved memory does not fit and is put aside as ${found.to}; the guest boots`);
     for (const reason of found.because) log.warn(`  ${reason}`);
