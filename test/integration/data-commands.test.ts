@@ -12,6 +12,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  belongs,
   type ChainLink,
   dataPaths,
   IN_IMAGE,
@@ -28,6 +29,7 @@ import { takeDisks } from '../../packages/builder/src/publish/image-disks.ts';
 import { openOrigin } from '../../packages/builder/src/publish/open-origin.ts';
 import { exportData, importData } from '../../packages/host/src/data/export.ts';
 import { rebaseData } from '../../packages/host/src/data/rebase.ts';
+import { createSnapshot, restoreSnapshot } from '../../packages/host/src/data/snapshot.ts';
 import { publishDisk } from '../../packages/host/src/publish/publish.ts';
 import { exec, requireTool } from '../helpers/process.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
@@ -132,6 +134,23 @@ test('saved memory travels with the disk that it belongs to, holes and all, and 
   await exportData(hostContext(ctx), ctx, { source: data, file: at('stale.virtainer') });
   await importData(hostContext(ctx), at('stale.virtainer'), at('stale'));
   expect((await readdir(at('stale'))).sort()).toEqual(Object.values(NAMES).sort());
+});
+
+test('a snapshot of a saved machine leaves its memory resumable, going back to one does not', async () => {
+  const { data } = await sample();
+  const paths = dataPaths(data);
+  await writeFile(paths.memory, 'memory');
+  const overlay = await overlayStamp(paths.overlay);
+  await writeMemoryRecord(paths, { savedAt: '2026-01-02T03:04:05Z', fits: {}, domain: '', overlay });
+  const belongsNow = async () => {
+    const record = await readMemoryRecord(paths);
+    return record && belongs(record, await overlayStamp(paths.overlay));
+  };
+  await createSnapshot(hostContext(ctx), { source: data, name: 'first', diskOnly: false });
+  expect(await overlayStamp(paths.overlay)).not.toEqual(overlay);
+  expect(await belongsNow()).toBe(true);
+  await restoreSnapshot(hostContext(ctx), { source: data, name: 'first', discard: true });
+  expect(await belongsNow()).toBe(false);
 });
 
 test('a rebase puts saved memory aside; publishing leaves it where it is', async () => {

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import {
+  belongs,
   checkFormatVersion,
   checkOverlayHeader,
   type DataPaths,
@@ -101,9 +102,8 @@ export async function writeDataFile(
 async function savedMemory(paths: DataPaths) {
   const record = await readMemoryRecord(paths);
   if (!record) return undefined;
-  const { size, mtime } = await overlayStamp(paths.overlay);
   const facts = await stat(paths.memory).catch(absent);
-  if (!facts || record.overlay.size !== size || record.overlay.mtime !== mtime) return undefined;
+  if (!facts || !belongs(record, await overlayStamp(paths.overlay))) return undefined;
   const file = { path: paths.memory, size: facts.size, digest: await digestFile(paths.memory) };
   return { record: Buffer.from(JSON.stringify(record)), file };
 }

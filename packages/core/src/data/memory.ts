@@ -1,4 +1,4 @@
-import { lstat, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, chown, lstat, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { VirtainersError } from '../errors.ts';
@@ -84,6 +84,28 @@ async function freeName(wanted: string): Promise<string> {
     const taken = await Promise.all([`${name}.json`, `${name}.save`].map((path) => lstat(path).catch(() => undefined)));
     if (taken.every((facts) => facts === undefined)) return name;
   }
+}
+
+/**
+ * For a change of the overlay's file that leaves the guest's disk as it is, such as a snapshot: saved memory that belonged to it
+ * before belongs to it afterwards. Killed in between, it does not, and the next start puts it aside.
+ */
+export async function keepingMemory<T>(paths: DataPaths, change: () => Promise<T>): Promise<T> {
+  const record = await readMemoryRecord(paths);
+  const fits = record && belongs(record, await overlayStamp(paths.overlay));
+  const result = await change();
+  if (fits) {
+    const { uid, gid, mode } = await stat(paths.memoryRecord);
+    await writeMemoryRecord(paths, { ...record, overlay: await overlayStamp(paths.overlay) });
+    await chown(paths.memoryRecord, uid, gid);
+    await chmod(paths.memoryRecord, mode);
+  }
+  return result;
+}
+
+/** The disk is still as it was when the memory was saved. */
+export function belongs({ overlay }: Pick<MemoryRecord, 'overlay'>, now: MemoryRecord['overlay']): boolean {
+  return overlay.size === now.size && overlay.mtime === now.mtime;
 }
 
 /** Memory that is being used up: from here on nothing resumes it, and the disk may be written. */

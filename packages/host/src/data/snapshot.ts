@@ -2,6 +2,7 @@ import {
   changeSnapshot,
   changingSnapshots,
   type DataPaths,
+  keepingMemory,
   listSnapshots,
   nameOfMoment,
   nameOfPresent,
@@ -56,7 +57,7 @@ export async function createSnapshot(
   if (running) return change(context, running, ['create', name, ...(diskOnly ? ['--disk-only'] : [])]);
   return inFolder(context, words, async ({ paths }) => {
     requireFreeName(await listSnapshots(context.exec, paths.overlay), name);
-    await changingSnapshots(paths, () => changeSnapshot(context.exec, paths, 'create', name));
+    await changeKeeping(context, paths, 'create', name);
     return { snapshot: requireSnapshot(await listSnapshots(context.exec, paths.overlay), name) };
   });
 }
@@ -99,11 +100,16 @@ export async function removeSnapshots(
   else {
     await inFolder(context, words, async ({ paths }) => {
       for (const name of names) {
-        await changingSnapshots(paths, () => changeSnapshot(context.exec, paths, 'remove', name));
+        await changeKeeping(context, paths, 'remove', name);
       }
     });
   }
   return found;
+}
+
+/** The disk that a saved guest goes on with stays the same. */
+async function changeKeeping({ exec }: HostContext, paths: DataPaths, what: 'create' | 'remove', name: string) {
+  await keepingMemory(paths, () => changingSnapshots(paths, () => changeSnapshot(exec, paths, what, name)));
 }
 
 async function change(

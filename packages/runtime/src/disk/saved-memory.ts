@@ -1,5 +1,6 @@
 import { open, rename, rm, statfs } from 'node:fs/promises';
 import {
+  belongs,
   consumeMemory,
   type DataPaths,
   type MemoryRecord,
@@ -85,10 +86,9 @@ export function misfits(saved: MemoryRecord, present: Present): string[] {
   // What the properties say better is not said again in XML.
   const domain = differing.length === 0 ? differingLine(saved.domain, present.domain) : [];
   const { overlay } = saved;
-  const written =
-    overlay.mtime === present.overlay.mtime && overlay.size === present.overlay.size
-      ? []
-      : [`the disk was written after the memory was saved: at ${time(overlay)} then, at ${time(present.overlay)} now`];
+  const written = belongs(saved, present.overlay)
+    ? []
+    : [`the disk was written after the memory was saved: at ${time(overlay)} then, at ${time(present.overlay)} now`];
   return [...differing, ...domain, ...written];
 }
 
