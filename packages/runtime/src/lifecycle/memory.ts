@@ -7,6 +7,7 @@ import { writableDisks } from '../domain/xml.ts';
 import type { Deps } from './deps.ts';
 import { guestNetwork } from './network.ts';
 import type { Parts } from './prepare.ts';
+import { whyNotSaved } from './shares.ts';
 
 /** All that a guest's memory depends on, by its name for people. What is not here is in the domain's XML. */
 export async function presentMachine(deps: Deps, parts: Parts, virsh: Virsh): Promise<Present> {
@@ -59,8 +60,8 @@ export async function saveGuest(deps: Deps, parts: Parts, virsh: Virsh): Promise
   const { config, driver, facts } = deps;
   const paths = dataPaths(config.imageDir);
   const users = { qemu: { uid: driver.uid, gid: driver.gid }, asRoot: facts.uid === 0 };
-  const noRoom = await noRoomForMemory(paths, config.ramMiB);
-  if (noRoom) return noRoom;
+  const hindrance = whyNotSaved(parts.shares) ?? (await noRoomForMemory(paths, config.ramMiB));
+  if (hindrance) return hindrance;
   try {
     await virsh.save(await memoryTarget(paths));
   } catch (error) {
