@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { fastGuest } from '../helpers/fast-guest.ts';
-import { startOfLargest } from '../helpers/filesystem.ts';
+import { largestPartition } from '../helpers/filesystem.ts';
 import { cacheHome } from '../helpers/folders.ts';
 import { exec, requireTool, spawn, waitFor } from '../helpers/process.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
@@ -42,7 +42,7 @@ async function script(name: string, ...lines: string[]): Promise<string> {
 /** Asks debugfs about the image's largest file system. */
 async function inDisk(): Promise<(command: string) => Promise<string>> {
   const raw = await rawDisk();
-  const where = `${raw}?offset=${await startOfLargest(raw)}`;
+  const where = `${raw}?offset=${(await largestPartition(raw)).offset}`;
   return async (command) => (await exec('debugfs', ['-R', command, where])).stdout;
 }
 

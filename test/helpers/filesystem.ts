@@ -17,7 +17,7 @@ export async function checkFilesystem(overlay: string, base: string): Promise<st
   try {
     const raw = join(folder, 'disk.raw');
     await exec('qemu-img', ['convert', '-O', 'raw', `json:${JSON.stringify(chain(overlay, base))}`, raw]);
-    const partition = `${raw}?offset=${await startOfLargest(raw)}`;
+    const partition = `${raw}?offset=${(await largestPartition(raw)).offset}`;
     const { stdout: header } = await exec('dumpe2fs', ['-h', partition]);
     if (/needs_recovery/.test(header)) throw new Error(`${overlay} was not unmounted:\n${header}`);
     return (await exec('e2fsck', ['-f', '-n', partition])).stdout;
@@ -32,11 +32,11 @@ function chain(overlay: string, base: string): object {
   return { driver: 'qcow2', file: file(overlay), backing: { driver: 'qcow2', file: file(base) } };
 }
 
-/** Where the largest partition of a raw disk begins, in bytes. */
-export async function startOfLargest(raw: string): Promise<number> {
+/** The largest partition of a raw disk, in bytes. */
+export async function largestPartition(raw: string): Promise<{ offset: number; size: number }> {
   const { stdout } = await exec('sfdisk', ['--json', raw]);
   const { partitions } = (JSON.parse(stdout) as PartitionTable).partitiontable;
   const [largest] = [...partitions].sort((a, b) => b.size - a.size);
   if (!largest) throw new Error(`no partition in ${raw}`);
-  return largest.start * 512;
+  return { offset: largest.start * 512, size: largest.size * 512 };
 }
