@@ -53,6 +53,8 @@ async function main(): Promise<number> {
     case 'check':
       break;
   }
+  // Before anything is waited for: a stop that comes first is a stop, too. Verbs that only look end as any program does.
+  const stopAsked = args.verb === 'run' ? stopSignal() : new Promise<never>(() => undefined);
   const [machine, osinfo, facts, features] = await Promise.all([
     readFile(IN_IMAGE.machine, 'utf8').then((text) => parseMachine(text, IN_IMAGE.machine)),
     readOsinfo(),
@@ -86,7 +88,7 @@ async function main(): Promise<number> {
     templates: join(dirname(fileURLToPath(import.meta.url)), 'templates'),
     statusPath,
     writeConsole: (bytes) => new Promise((resolve) => void process.stdout.write(bytes, () => resolve())),
-    stopAsked: stopSignal(),
+    stopAsked,
     clock: () => performance.now() - started,
   };
   if (args.verb === 'xml') return printXml(deps, out);
