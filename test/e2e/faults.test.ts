@@ -1,5 +1,6 @@
 import { rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fastDocker } from '../helpers/fast-docker.ts';
 import type { Chance } from '../helpers/faults/chance.ts';
@@ -14,9 +15,11 @@ import {
   SEED,
   type Strike,
 } from '../helpers/faults/matrix.ts';
-import type { Life } from '../helpers/faults/recorder.ts';
+import { type Life, startLife } from '../helpers/faults/recorder.ts';
 import { exec } from '../helpers/process.ts';
-import { RUNTIME } from '../helpers/virtainer.ts';
+import { type Registry, startRegistry } from '../helpers/registry.ts';
+import { tempFolder } from '../helpers/temp-folder.ts';
+import { COMMAND, fastImage, RUNTIME, virtainers } from '../helpers/virtainer.ts';
 
 const MIB = 1024 ** 2;
 
@@ -24,8 +27,15 @@ const fast = fastDocker();
 let machine: Recorder | undefined;
 const begun = Date.now();
 let rounds = 0;
+let registry: Registry;
+/** Of somebody who has baked nothing. */
+let cache: string;
 
-beforeAll(() => console.log(`VIRTAINERS_SEED=${SEED}`));
+beforeAll(async () => {
+  console.log(`VIRTAINERS_SEED=${SEED}`);
+  registry = await startRegistry({ listen: '0.0.0.0' });
+  cache = join(await tempFolder('faults'), 'cache');
+});
 
 afterAll(async () => {
   const seconds = Math.round((Date.now() - begun) / 1000);
@@ -33,6 +43,7 @@ afterAll(async () => {
     `${rounds} rounds in ${seconds} s; ${machine?.acknowledged ?? 0} records acknowledged by the last machine`,
   );
   await machine?.remove();
+  await registry?.stop();
 });
 
 const kill: Strike = async ({ docker, name }, life, chance) => {
@@ -72,7 +83,83 @@ const FAULTS: readonly Fault[] = [
     },
   },
   { name: 'no room on the disk of the data folder', strike: fillDisk },
+  { name: 'publish of a stopped machine, interrupted', before: interruptPublish, strike: kill },
+  {
+    name: 'publish of a running machine, interrupted',
+    strike: async (it, life, chance, round) => {
+      await life.more(1);
+      await interruptPublish(it, chance, round);
+      await life.more(10);
+      await kill(it, life, chance, round);
+    },
+  },
+  { name: 'the data folder copied to another host', strike: moveAway },
+  { name: 'the data folder copied while the machine runs', strike: copyRunning },
 ];
+
+/** Ended at a random moment by a signal that leaves it no time, or by one that does; in the last round it is let run to its end. */
+async function interruptPublish(it: Recorder, chance: Chance, round: number): Promise<void> {
+  const reference = `${it.docker.host}:${registry.port}/me/box:${round}`;
+  const options = ['--insecure', '--engine', 'docker', '--cache-dir', cache, '--base', (await fastImage()).archive];
+  const words = [COMMAND, 'publish', it.name, reference, ...options];
+  const child = it.docker.spawn(process.execPath, words, { stdout: 'ignore' });
+  await Promise.race([child.exited, delay(chance.whole(4000))]);
+  child.kill(chance.whole(2) === 0 ? 'SIGKILL' : 'SIGTERM');
+  await child.exited;
+  if (round < ROUNDS) return;
+  await it.docker.exec(process.execPath, words);
+  await virtainers('inspect', `127.0.0.1:${registry.port}/me/box:${round}`, '--insecure');
+}
+
+/** The machine is killed; its folder, copied as another owner's, runs in a container of its own. */
+async function moveAway(it: Recorder, life: Life, chance: Chance, round: number): Promise<void> {
+  await kill(it, life, chance, round);
+  it.acknowledged = Math.max(it.acknowledged, life.acknowledged);
+  const folder = await copyOf(it, round);
+  await exec('chown', ['--recursive', '4321:4321', folder]);
+  await runCopy(it, folder, async (copy) => {
+    await copy.more(1);
+    expect(copy.found).toBeGreaterThanOrEqual(it.acknowledged);
+  });
+}
+
+/** Such a copy is of no one moment. It works, or is refused with the reason; in either case it is said what it is. */
+async function copyRunning(it: Recorder, life: Life, chance: Chance, round: number): Promise<void> {
+  await life.more(1 + chance.whole(60));
+  const before = life.acknowledged;
+  const folder = await copyOf(it, round);
+  await it.docker.command('kill', it.name);
+  await runCopy(it, folder, async (copy) => {
+    const runs = copy.more(1).then(() => 'runs' as const);
+    const torn = copy.said(/records: the write of \d+ failed|Kernel panic/).then(() => 'torn' as const);
+    const end = await Promise.race([runs, torn, copy.ended]);
+    for (const each of [runs, torn]) each.catch(() => undefined);
+    expect(copy.output).toMatch(/copy that was made while its machine ran|copied while its machine ran/);
+    if (end === 'runs') expect(copy.found).toBeGreaterThanOrEqual(before);
+    else if (end !== 'torn') expect(end).toBe(65);
+    console.log(`  the copy: ${end}, ${copy.found} records found of ${before}`);
+  });
+}
+
+async function copyOf({ disk, data }: Recorder, round: number): Promise<string> {
+  const folder = join(disk, `copy-${round}`);
+  await exec('cp', ['--recursive', data, folder]);
+  return folder;
+}
+
+async function runCopy(it: Recorder, folder: string, look: (copy: Life) => Promise<void>): Promise<void> {
+  const name = `${it.name}-copy`;
+  await it.create(name, folder);
+  const copy = startLife(it.docker, name);
+  try {
+    await look(copy);
+  } catch (error) {
+    throw new Error(`the copy: ${String(error)}\n${copy.output}`, { cause: error });
+  } finally {
+    await it.docker.command('rm', '--force', name);
+    await rm(folder, { recursive: true });
+  }
+}
 
 /** Perhaps before the start; then there is room again, or the machine ends as it is. */
 async function fillDisk(machine: Recorder, life: Life, chance: Chance, round: number): Promise<void> {

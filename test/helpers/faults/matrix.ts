@@ -80,22 +80,23 @@ export interface Fault {
 /** Starts the machine, strikes, and looks whether anything that was acknowledged is missing. Returns a line about it. */
 export async function playRound(machine: Recorder, { name, before, strike }: Fault, round: number): Promise<string> {
   const chance = chanceOf(SEED, `${name} ${round}`);
+  const known = machine.acknowledged;
   let life: Life | undefined;
   try {
     await before?.(machine, chance, round);
     life = machine.start();
     await strike(machine, life, chance, round);
     await life.ended;
-    return await lookBack(machine, life);
+    return await lookBack(machine, life, known);
   } catch (error) {
     const replay = `VIRTAINERS_SEED=${SEED} VIRTAINERS_SOAK=1 npx vitest run --project e2e faults -t '${name}'`;
     throw new Error(`${name}, round ${round} (${replay}): ${String(error)}\n${life?.output ?? ''}`, { cause: error });
   }
 }
 
-async function lookBack(machine: Recorder, life: Life): Promise<string> {
-  const known = machine.acknowledged;
-  machine.acknowledged = Math.max(known, life.acknowledged);
+/** `known`: how many had been acknowledged before this life. */
+async function lookBack(machine: Recorder, life: Life, known: number): Promise<string> {
+  machine.acknowledged = Math.max(machine.acknowledged, life.acknowledged);
   const { records, leaks } = await readBack(machine.data, await fastGuest());
   expect(records, 'records on the disk').toBeGreaterThanOrEqual(machine.acknowledged);
   // A boot that has found them has been looked at by the guest too.
