@@ -26,6 +26,7 @@ test.for([
   'docs/architectures.md',
   'docs/firmware.md',
   'docs/running.md',
+  'docs/sharing.md',
   'docs/disks.md',
   'docs/persistence.md',
   'docs/publishing.md',
