@@ -1,4 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+
+/** vitest leaves a core free for its own process, which hardly needs one. */
+const maxWorkers = availableParallelism();
 
 /** unit needs nothing; integration the tools that scripts/install-tools installs; e2e engines and baked guests. */
 export default defineConfig({
@@ -10,6 +14,7 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', 'test/architecture/**/*.test.ts'],
           // Properties are tried a thousand times, beside guests that keep every core busy.
           testTimeout: 60_000,
+          maxWorkers,
         },
       },
       {
@@ -17,6 +22,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 180_000,
+          maxWorkers,
           hookTimeout: 600_000,
         },
       },
