@@ -11,6 +11,7 @@ import {
   VirtainersError,
   writeMemoryRecord,
 } from '@virtainers/core';
+import { memoryDifferences, memoryDiffers } from '../guest/memory-fit.ts';
 import { own, type Users } from './data-folder.ts';
 
 /** What memory that is resumed must fit: all that is in its record, as it is now. */
@@ -81,8 +82,7 @@ async function readRecord(paths: DataPaths): Promise<MemoryRecord | string | und
 
 /** Every property in which the two differ, with both values. Empty: the memory may be resumed. */
 export function misfits(saved: MemoryRecord, present: Present): string[] {
-  const names = [...new Set([...Object.keys(saved.fits), ...Object.keys(present.fits)])];
-  const differing = names.flatMap((name) => differs(name, saved.fits[name], present.fits[name]));
+  const differing = memoryDifferences(saved.fits, present.fits, 'saved');
   // What the properties say better is not said again in XML.
   const domain = differing.length === 0 ? differingLine(saved.domain, present.domain) : [];
   const { overlay } = saved;
@@ -92,15 +92,12 @@ export function misfits(saved: MemoryRecord, present: Present): string[] {
   return [...differing, ...domain, ...written];
 }
 
-function differs(name: string, saved: string | undefined, present: string | undefined): string[] {
-  return saved === present ? [] : [`${name}: saved with ${saved ?? 'none'}, now ${present ?? 'none'}`];
-}
-
 function differingLine(saved: string, present: string): string[] {
+  if (saved === present) return [];
   const [before, now] = [saved.split('\n'), present.split('\n')];
   const line = before.findIndex((text, index) => text !== now[index]);
-  if (saved === present) return [];
-  return differs("the machine's devices", before[line]?.trim(), now[line < 0 ? before.length : line]?.trim());
+  const [then, next] = [before[line]?.trim(), now[line < 0 ? before.length : line]?.trim()];
+  return [memoryDiffers("the machine's devices", then, next, 'saved')];
 }
 
 function time({ mtime }: MemoryRecord['overlay']): string {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hostCpu, type MemoryFacts, memoryDifferences } from '../guest/memory-fit.ts';
 import type { Virsh } from './virsh.ts';
 
 /** QEMU, qapi/machine.json and control.json: what we rely on. */
@@ -9,9 +10,9 @@ const cpusSchema = z.array(z.unknown());
 
 /**
  * What the guest's memory depends on and QEMU does not notice, or not in words for people, by name: memory that was kept
- * with other values is not resumed. `cpuinfo`: the text of /proc/cpuinfo, which a guest under KVM sees.
+ * with other values is not resumed. `cpuinfo`: the text of /proc/cpuinfo.
  */
-export async function memoryNeeds(virsh: Pick<Virsh, 'qmp'>, cpuinfo: string): Promise<Record<string, string>> {
+export async function memoryNeeds(virsh: Pick<Virsh, 'qmp'>, cpuinfo: string): Promise<MemoryFacts> {
   const { qemu } = versionSchema.parse(await virsh.qmp('query-version'));
   const { enabled } = kvmSchema.parse(await virsh.qmp('query-kvm'));
   const memory = memorySchema.parse(await virsh.qmp('query-memory-size-summary'))['base-memory'];
@@ -19,20 +20,13 @@ export async function memoryNeeds(virsh: Pick<Virsh, 'qmp'>, cpuinfo: string): P
   return {
     QEMU: `${qemu.major}.${qemu.minor}.${qemu.micro}`,
     ACCEL: enabled ? 'kvm' : 'tcg',
-    ...(enabled ? { 'the CPU': /^(?:model name|CPU part)\s*:\s*(.*)$/m.exec(cpuinfo)?.[1] ?? 'unknown' } : {}),
+    ...(enabled ? { 'the CPU': hostCpu(cpuinfo) } : {}),
     RAM: `${memory / 1024 ** 2} MiB`,
     CPU: `${cpus}`,
   };
 }
 
-/** Every value in which the two differ; empty: the memory may be resumed. */
-export function unmetNeeds(
-  kept: Readonly<Record<string, string>> | undefined,
-  present: Readonly<Record<string, string>>,
-): string[] {
-  if (!kept) return ['nothing tells what it was made with'];
-  const names = [...new Set([...Object.keys(kept), ...Object.keys(present)])];
-  return names
-    .filter((name) => kept[name] !== present[name])
-    .map((name) => `${name}: kept with ${kept[name] ?? 'none'}, now ${present[name] ?? 'none'}`);
+/** Why the memory may not be resumed; empty: it may. */
+export function unmetNeeds(kept: MemoryFacts | undefined, present: MemoryFacts): string[] {
+  return kept ? memoryDifferences(kept, present, 'kept') : ['nothing tells what it was made with'];
 }

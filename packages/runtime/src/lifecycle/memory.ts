@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dataPaths, formatSize, overlayStamp, readSidecar, VirtainersError } from '@virtainers/core';
 import { keepMemory, memoryTarget, noRoomForMemory, type Present } from '../disk/saved-memory.ts';
 import type { Virsh } from '../domain/virsh.ts';
 import { writableDisks } from '../domain/xml.ts';
+import { hostCpu } from '../guest/memory-fit.ts';
 import type { Deps } from './deps.ts';
 import { guestNetwork } from './network.ts';
 import type { Parts } from './prepare.ts';
@@ -45,14 +45,7 @@ async function written(path: string): Promise<string> {
 
 /** KVM shows the guest this machine's CPU; an emulated one is the same everywhere. */
 export function cpuOf(accelerator: 'kvm' | 'tcg', arch: string, cpuinfo: string): string {
-  if (accelerator === 'tcg') return `emulated ${arch}`;
-  const field = (name: RegExp) => name.exec(cpuinfo)?.[1]?.trim() ?? '';
-  const features = field(/^(?:flags|Features)\s*:(.*)$/m)
-    .split(' ')
-    .sort()
-    .join(' ');
-  const model = field(/^(?:model name|CPU part)\s*:(.*)$/m) || arch;
-  return `${model}, features ${createHash('sha256').update(features).digest('hex').slice(0, 12)}`;
+  return accelerator === 'tcg' ? `emulated ${arch}` : hostCpu(cpuinfo);
 }
 
 /** Saves the guest's memory beside its disk, which ends QEMU. Gives back why not, where it cannot; the guest then goes on. */

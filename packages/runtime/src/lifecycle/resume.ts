@@ -31,7 +31,11 @@ export async function savedMemory(deps: Deps, parts: Parts, virsh: Virsh): Promi
  * the next start resumes it; killed after it, the next start boots from a disk that nobody has written in between or since.
  * False: QEMU would not take it; it is put aside and no domain is there.
  */
-export async function resumeGuest({ config, log }: Deps, virsh: Virsh): Promise<boolean> {
+export async function resumeGuest(
+  { config, log }: Deps,
+  virsh: Virsh,
+  { savedAt }: Pick<MemoryRecord, 'savedAt'>,
+): Promise<boolean> {
   const paths = dataPaths(config.imageDir);
   try {
     await virsh.restore(paths.memory);
@@ -44,5 +48,6 @@ export async function resumeGuest({ config, log }: Deps, virsh: Virsh): Promise<
   }
   await useUp(paths);
   await virsh.resume();
+  log.info(`resumed: the guest goes on where it was saved at ${savedAt}`);
   return true;
 }

@@ -97,7 +97,7 @@ async function live(deps: Deps, shares: GuestShares, status: StatusFile, undo: U
   await status.update({ state: 'booting', ...(resumed ? { resumed } : {}) });
   log.info(`the domain runs after ${(deps.clock() / 1000).toFixed(2)} s`);
   await openForwards(virsh, parts.network, undo, log.warn);
-  if (resumed && memory) await wakeGuest(deps, parts, virsh, memory);
+  if (resumed) await wakeGuest(deps, parts, virsh);
   const { channels } = await virsh.read();
   watch = watchGuest({
     ask: virsh.agent,
@@ -147,7 +147,7 @@ async function inheritConsole(daemons: Daemons | undefined, consoleLog: string, 
   undo('the console of virtlogd', () => heir?.stop());
 }
 
-/** Resumes the guest from saved memory, or else boots it. Returns when QEMU runs guest code. */
+/** Resumes the guest from saved memory, or that of a snapshot, or else boots it. Returns when QEMU runs guest code. */
 async function launchGuest(
   deps: Deps,
   parts: Parts,
@@ -164,13 +164,13 @@ async function launchGuest(
   };
   if (memory) {
     const domain = follow();
-    if (await resumeGuest(deps, virsh)) return { domain, resumed: true };
+    if (await resumeGuest(deps, virsh, memory)) return { domain, resumed: true };
     // What it has heard is the end of the attempt.
     domain.stop();
   }
   const domain = follow();
-  await startDomain(virsh, parts.domainFile, parts.disk, config.imageDir, log);
-  return { domain, resumed: false };
+  const resumed = await startDomain(virsh, parts.domainFile, parts.disk, config.imageDir, log);
+  return { domain, resumed };
 }
 
 function announce(info: (line: string) => void, state: Status['state'], { clock, machine }: Deps): void {

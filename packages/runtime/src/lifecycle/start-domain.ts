@@ -8,7 +8,7 @@ import type { Virsh } from '../domain/virsh.ts';
 
 /**
  * Starts the domain. Where a snapshot with memory was restored since the last start, the guest goes on from there, once; memory that does
- * not fit this machine (another RAM, another QEMU) is named, and the guest boots from its disk.
+ * not fit this machine (another RAM, another QEMU) is named, and the guest boots from its disk. Returns whether it goes on.
  */
 export async function startDomain(
   virsh: Virsh,
@@ -16,9 +16,12 @@ export async function startDomain(
   disk: Pick<OpenDisk, 'overlay' | 'resume' | 'memories' | 'remember'>,
   imageDir: string,
   log: Log,
-): Promise<void> {
+): Promise<boolean> {
   const { resume, overlay, memories } = disk;
-  if (resume === undefined) return virsh.create(domainFile);
+  if (resume === undefined) {
+    await virsh.create(domainFile);
+    return false;
+  }
   const load = async (): Promise<string[]> => {
     try {
       const { node } = driveOf(await readDrives(virsh), overlay);
@@ -35,4 +38,5 @@ export async function startDomain(
   if (why.length === 0) log.info(`the guest goes on from the snapshot ${resume}`);
   else log.warn(`the memory of the snapshot ${resume} cannot be resumed, so the guest boots: ${why.join('; ')}`);
   await virsh.resume();
+  return why.length === 0;
 }

@@ -1,4 +1,3 @@
-import type { MemoryRecord } from '@virtainers/core';
 import type { Virsh } from '../domain/virsh.ts';
 import type { Deps } from './deps.ts';
 import type { Parts } from './prepare.ts';
@@ -7,16 +6,17 @@ import type { Parts } from './prepare.ts';
  * Tells a guest that slept what has changed: the time, by its agent; and that its network may be another, by pulling each cable
  * for a moment, upon which DHCP asks again. That the agent answers in between shows that the guest has run meanwhile.
  */
-export async function wakeGuest({ log }: Pick<Deps, 'log'>, { network }: Parts, virsh: Virsh, record: MemoryRecord) {
+export async function wakeGuest({ log }: Pick<Deps, 'log'>, { network }: Pick<Parts, 'network'>, virsh: Virsh) {
   const macs = network.nics.flatMap((nic) => nic.interface?.mac ?? []);
   for (const mac of macs) await virsh.setLink(mac, 'down');
   const behind = await setClock(virsh.agent, Date.now);
   for (const mac of macs) await virsh.setLink(mac, 'up');
-  log.info(`resumed: the guest goes on where it was saved at ${record.savedAt}`);
   if (behind !== undefined && Math.abs(behind) < TOLERANCE_MS) return log.info("the guest's clock is set");
-  const seconds = Math.round((behind ?? Date.now() - Date.parse(record.savedAt)) / 1000);
-  const why = behind === undefined ? 'no guest agent answers' : 'the guest agent could not set it';
-  log.warn(`the guest's clock is about ${seconds} s behind until the guest sets it itself: ${why}`);
+  log.warn(
+    behind === undefined
+      ? "the guest's clock is behind until the guest sets it itself: no guest agent answers"
+      : `the guest's clock is about ${Math.round(behind / 1000)} s behind until the guest sets it itself: the guest agent could not set it`,
+  );
 }
 
 const TOLERANCE_MS = 2000;

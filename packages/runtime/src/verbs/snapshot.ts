@@ -20,6 +20,7 @@ import { whileFrozen } from '../domain/freeze.ts';
 import { endJobs } from '../domain/jobs.ts';
 import { deleteSnapshot, loadSnapshot, saveDisk, saveSnapshot } from '../domain/live-snapshot.ts';
 import { memoryNeeds } from '../domain/memory-needs.ts';
+import { setClock } from '../lifecycle/wake.ts';
 import { type LiveMachine, type MachineDeps, withMachine } from './machine.ts';
 
 /** What is asked for: a verb, a name, and one option that some have. */
@@ -119,7 +120,7 @@ async function restore(work: Work, { name, option }: Wish): Promise<Changed> {
       await virsh.resume();
     }
   });
-  await setClock(work);
+  await setClock(virsh.agent, Date.now);
   return { kind: 'changed', snapshot, paused, ...(kept === undefined ? {} : { kept }) };
 }
 
@@ -127,11 +128,6 @@ async function remove({ virsh, paths, node, snapshots }: Work, { name }: Wish): 
   const snapshot = requireSnapshot(snapshots, name);
   await changingSnapshots(paths, () => deleteSnapshot(virsh, node, name));
   return { kind: 'changed', snapshot };
-}
-
-/** A guest with an agent learns how late it is now. */
-async function setClock({ virsh }: Work): Promise<void> {
-  await virsh.agent('guest-set-time', { time: Date.now() * 1_000_000 });
 }
 
 async function find({ deps, paths }: Work, name: string): Promise<Snapshot> {
