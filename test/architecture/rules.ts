@@ -38,6 +38,7 @@ const PAUSES: Readonly<Record<string, string>> = {
   'packages/runtime/src/domain/jobs.ts': 'virsh does not say from when it hears the events of a job',
   'packages/runtime/src/lifecycle/room.ts': 'the kernel tells nobody that a file system has room again',
   'packages/runtime/src/readiness/knock.ts': 'a TCP port announces itself by no event',
+  'test/helpers/faults/chance.ts': 'a fault strikes at a random moment',
   'test/helpers/process.ts': 'waitFor, the bounded poll of a remote thing',
 };
 

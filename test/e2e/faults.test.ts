@@ -1,6 +1,5 @@
 import { rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fastDocker } from '../helpers/fast-docker.ts';
 import type { Chance } from '../helpers/faults/chance.ts';
@@ -93,6 +92,8 @@ const FAULTS: readonly Fault[] = [
       await kill(it, life, chance, round);
     },
   },
+  { name: 'snapshot of a running machine, interrupted', strike: interruptSnapshot },
+  { name: 'memory that is saved and resumed, interrupted', strike: interruptSave },
   { name: 'the data folder copied to another host', strike: moveAway },
   { name: 'the data folder copied while the machine runs', strike: copyRunning },
 ];
@@ -103,12 +104,66 @@ async function interruptPublish(it: Recorder, chance: Chance, round: number): Pr
   const options = ['--insecure', '--engine', 'docker', '--cache-dir', cache, '--base', (await fastImage()).archive];
   const words = [COMMAND, 'publish', it.name, reference, ...options];
   const child = it.docker.spawn(process.execPath, words, { stdout: 'ignore' });
-  await Promise.race([child.exited, delay(chance.whole(4000))]);
+  await Promise.race([child.exited, chance.moment(4000)]);
   child.kill(chance.whole(2) === 0 ? 'SIGKILL' : 'SIGTERM');
   await child.exited;
   if (round < ROUNDS) return;
   await it.docker.exec(process.execPath, words);
   await virtainers('inspect', `127.0.0.1:${registry.port}/me/box:${round}`, '--insecure');
+}
+
+/** The command or the container is killed in the middle of it; the next start puts the disk in order. */
+async function interruptSnapshot(it: Recorder, life: Life, chance: Chance, round: number): Promise<void> {
+  const snapshot = (...words: readonly string[]) => [COMMAND, 'snapshot', ...words, '--engine', 'docker'];
+  await life.more(1 + chance.whole(60));
+  const child = it.docker.spawn(process.execPath, snapshot('create', it.name, `state-${round}`), { stdout: 'ignore' });
+  await Promise.race([child.exited, chance.moment(3000)]);
+  if (chance.whole(2) === 0) child.kill('SIGKILL');
+  await it.docker.command('kill', it.name);
+  await Promise.all([life.ended, child.exited]);
+  const next = it.start();
+  await next.more(1 + chance.whole(20));
+  expect(next.found).toBeGreaterThanOrEqual(life.acknowledged);
+  await it.docker.command('kill', it.name);
+  await next.ended;
+  it.acknowledged = Math.max(it.acknowledged, next.acknowledged);
+  const listed = await it.docker.exec(process.execPath, [...snapshot('ls', it.name), '--json']);
+  const names = (JSON.parse(listed.stdout) as { name: string }[]).map(({ name }) => name);
+  if (names.length > 0) await it.docker.exec(process.execPath, snapshot('rm', it.name, ...names));
+}
+
+/** A container that saves is killed while it does, or its next life while it resumes, or neither. */
+async function interruptSave(it: Recorder, life: Life, chance: Chance, round: number): Promise<void> {
+  await kill(it, life, chance, round);
+  it.acknowledged = Math.max(it.acknowledged, life.acknowledged);
+  const name = `${it.name}-saving`;
+  await it.create(name, it.data, '-e', 'STOP_ACTION=save');
+  try {
+    const saving = startLife(it.docker, name);
+    await saving.more(1 + chance.whole(60));
+    const stopped = it.docker.command('stop', '-t', '60', name);
+    if (round % 3 === 1) {
+      await chance.moment(2000);
+      await it.docker.command('kill', name).catch(() => undefined);
+    }
+    await Promise.all([stopped, saving.ended]);
+    it.acknowledged = Math.max(it.acknowledged, saving.acknowledged);
+    if (round % 3 === 2) {
+      const resuming = startLife(it.docker, name);
+      await chance.moment(6000);
+      await it.docker.command('kill', name);
+      await resuming.ended;
+      it.acknowledged = Math.max(it.acknowledged, resuming.acknowledged);
+    }
+    const next = startLife(it.docker, name);
+    await next.more(1 + chance.whole(20));
+    if (next.found !== undefined) expect(next.found).toBeGreaterThanOrEqual(it.acknowledged);
+    await it.docker.command('kill', name);
+    await next.ended;
+    it.acknowledged = Math.max(it.acknowledged, next.acknowledged);
+  } finally {
+    await it.docker.command('rm', '--force', name);
+  }
 }
 
 /** The machine is killed; its folder, copied as another owner's, runs in a container of its own. */

@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { Engine } from '../engines.ts';
 import { FAST_OPTIONS, type FastDocker } from '../fast-docker.ts';
@@ -28,8 +27,8 @@ export interface Recorder {
   /** The most that the guest has ever acknowledged. */
   acknowledged: number;
   start(): Life;
-  /** Another container of the same image with another data folder; the caller removes it. */
-  create(name: string, data: string): Promise<void>;
+  /** Another container of the same image with that data folder, and options of its own; the caller removes it. */
+  create(name: string, data: string, ...options: readonly string[]): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -48,10 +47,10 @@ export async function makeRecorder(fast: FastDocker): Promise<Recorder> {
   const data = join(disk, 'data');
   await mkdir(data);
   const records = join(repository, 'test/fixtures/records');
-  const create = async (container: string, folder: string) => {
+  const create = async (container: string, folder: string, ...options: readonly string[]) => {
     const mounts = ['-v', `${folder}:/mounted`, '-v', `${records}:/tmp/user-data:ro`];
     await docker.command(
-      ...['create', '--name', container, ...FAST_OPTIONS, '-e', 'STOP_TIMEOUT=5', ...mounts, fast.image],
+      ...['create', '--name', container, ...FAST_OPTIONS, '-e', 'STOP_TIMEOUT=5', ...options, ...mounts, fast.image],
     );
   };
   await create(name, data);
@@ -106,10 +105,10 @@ async function lookBack(machine: Recorder, life: Life, known: number): Promise<s
 
 /** One in four before the guest writes, perhaps before it is started at all; else between two records. */
 export async function randomMoment(life: Life, chance: Chance): Promise<void> {
-  if (chance.whole(4) === 0) await delay(chance.whole(9000));
+  if (chance.whole(4) === 0) await chance.moment(9000);
   else {
     await life.more(1 + chance.whole(60));
-    await delay(chance.whole(100));
+    await chance.moment(100);
   }
 }
 

@@ -54,7 +54,8 @@ export function startLife(docker: Engine, name: string): Life {
     },
     more: async (count) => {
       const wanted = acknowledged + count;
-      await until(`${count} records`, () => found !== undefined && acknowledged >= Math.max(wanted, found + count));
+      // A guest that is resumed finds nothing: it goes on.
+      await until(`${count} records`, () => acknowledged >= Math.max(wanted, (found ?? 0) + count));
     },
     said: async (what) => {
       const from = lines.length;
