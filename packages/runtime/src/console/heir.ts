@@ -16,12 +16,12 @@ const MAX_SIZE = 2 * 1024 * 1024;
  * Second reading ends of the pipes on which QEMU writes the guest's console and its own words. virtlogd's are gone for good when
  * that is killed (another one knows nothing of them), and a pipe that nobody reads is closed to its writer. Nothing is read here
  * before takeOver: from then on both go into the console's log, rotated as virtlogd did, for nothing tells which is which.
- * Undefined where virtlogd has no such pipe.
+ * Undefined where virtlogd has no such pipe that may be opened.
  */
 export async function makeConsoleHeir(virtlogd: number, log: string): Promise<ConsoleHeir | undefined> {
   const paths = await loggedPipes(`/proc/${virtlogd}`).catch(() => []);
-  if (paths.length === 0) return undefined;
-  const fds = paths.map((path) => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  const fds = paths.flatMap(openPipe);
+  if (fds.length === 0) return undefined;
   let last: Promise<unknown> = Promise.resolve();
   const write = (bytes: Buffer) => {
     last = last.then(() => append(log, bytes)).catch(() => undefined);
@@ -38,6 +38,16 @@ export async function makeConsoleHeir(virtlogd: number, log: string): Promise<Co
       await last;
     },
   };
+}
+
+/** Nothing where it is gone, or another user's: one that virtlogd was started with, and not QEMU's. */
+function openPipe(path: string): number[] {
+  try {
+    return [openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)];
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'ENOENT', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return [];
+  }
 }
 
 /** The next bytes are read when the last are written. */
