@@ -50,7 +50,7 @@ function warn(ctx: BuildContext, reference: string, secrets: readonly Secret[]):
   ctx.log.warn([head, ...lines, ...more].join('\n'));
 }
 
-/** A name in a guest's disk must not move the cursor. */
+/** A path, or another name, in somebody's disk must not move the cursor. */
 export function printablePath(path: string): string {
   return /[\p{Cc}\p{Cf}]/u.test(path) ? JSON.stringify(path) : path;
 }

@@ -19,11 +19,11 @@ export async function loadIntoEngine(
 ): Promise<SinkResult> {
   const named = await forPlatform(ctx, engine, images);
   const target = named.references[0] ?? named.image.configDigest;
-  if (await knowsAll(ctx, engine, named)) return { kind: engine, target, written: false };
+  if (await engineHolds(ctx, engine, named)) return { kind: engine, target, written: false };
   ctx.onEvent({ type: 'start', step: 'load', title: `loading into ${engine}` });
   await stream(ctx, engine, named);
   await tag(ctx, engine, named);
-  if (!(await knowsAll(ctx, engine, named))) {
+  if (!(await engineHolds(ctx, engine, named))) {
     throw new VirtainersError(
       'COMMAND_FAILED',
       `${engine} load ended well, but ${target} is not image ${named.image.configDigest} there`,
@@ -45,11 +45,7 @@ async function forPlatform(ctx: BuildContext, engine: Engine, images: readonly N
 }
 
 /** Whether the engine has that very image under all its names already. ENGINE_UNAVAILABLE. */
-export function engineHolds(ctx: BuildContext, engine: Engine, named: NamedImage): Promise<boolean> {
-  return knowsAll(ctx, engine, named);
-}
-
-async function knowsAll(ctx: BuildContext, engine: Engine, named: NamedImage): Promise<boolean> {
+export async function engineHolds(ctx: BuildContext, engine: Engine, named: NamedImage): Promise<boolean> {
   for (const reference of named.references) {
     if (!isImage(named, await imageId(ctx, engine, reference))) return false;
   }

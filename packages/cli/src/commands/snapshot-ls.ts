@@ -1,3 +1,4 @@
+import { printablePath } from '@virtainers/builder';
 import { formatSize } from '@virtainers/core';
 import { showSnapshots } from '@virtainers/host';
 import { z } from 'zod';
@@ -11,7 +12,7 @@ export const action: Action = async (cli, [source = ''], raw) => {
   const { json, ...options } = parseOptions(schema, raw);
   const snapshots = await showSnapshots(cli, { source, ...options });
   const rows = snapshots.map(({ name, created, memory }) => [
-    printable(name),
+    printablePath(name),
     created.replace('.000', ''),
     memory > 0 ? formatSize(memory) : '-',
   ]);
@@ -19,8 +20,3 @@ export const action: Action = async (cli, [source = ''], raw) => {
   for (const line of lines) cli.print(line);
   return 0;
 };
-
-/** A name in a disk that came from elsewhere must not move the cursor. */
-function printable(name: string): string {
-  return /[\p{Cc}\p{Cf}]/u.test(name) ? JSON.stringify(name) : name;
-}

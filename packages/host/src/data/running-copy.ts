@@ -1,5 +1,4 @@
 import { access, constants } from 'node:fs/promises';
-import { join } from 'node:path';
 import { withCacheFolder } from '@virtainers/builder';
 import { type DataPaths, dataPaths, formatSize } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
@@ -33,7 +32,7 @@ export async function withRunningCopy<T>(
     return await withCacheFolder(context, 'tmp', 'data', async (folder) => {
       await copyData(container, dataPaths(inside), dataPaths(inside).copy, folder);
       const paths = dataPaths(folder);
-      return use({ ...paths, overlay: join(folder, 'local_image.copy.qcow2') });
+      return use({ ...paths, overlay: paths.copy });
     });
   } finally {
     await end();
