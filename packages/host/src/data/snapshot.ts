@@ -17,7 +17,7 @@ import type { FoundContainer } from '../engine/container.ts';
 import type { EngineName } from '../engine/engine.ts';
 import { askMachine } from '../live/ask-machine.ts';
 import { type OpenDataFolder, rewriteSidecar, withLockedFolder } from './data-folder.ts';
-import { findData } from './find-data.ts';
+import { type DataPlace, findData } from './find-data.ts';
 
 export interface SnapshotWords {
   /** A container, running or not, or a data folder. */
@@ -35,13 +35,16 @@ export interface ChangedSnapshot {
 
 /** The oldest first. */
 export async function showSnapshots(context: HostContext, words: SnapshotWords): Promise<Snapshot[]> {
-  const place = await findData(context, words.source, words.engine);
+  return listAt(context, await findData(context, words.source, words.engine));
+}
+
+async function listAt(context: HostContext, place: DataPlace): Promise<Snapshot[]> {
   if (place.kind === 'running') {
     const { answer, end } = await askMachine(context, place.container, ['snapshot', 'ls'], 'snapshots');
     await end();
     return answer.snapshots;
   }
-  return inFolder(context, words, ({ paths }) => listSnapshots(context.exec, paths.overlay));
+  return inFolder(context, place, ({ paths }) => listSnapshots(context.exec, paths.overlay));
 }
 
 /** Keeps the disk as it is now, and the memory of a guest that runs. What requireFreeName and askMachine throw. */
@@ -53,9 +56,10 @@ export async function createSnapshot(
     ...words
   }: SnapshotWords & { name?: string | undefined; diskOnly: boolean },
 ): Promise<ChangedSnapshot> {
-  const running = await runningMachine(context, words);
-  if (running) return change(context, running, ['create', name, ...(diskOnly ? ['--disk-only'] : [])]);
-  return inFolder(context, words, async ({ paths }) => {
+  const place = await findData(context, words.source, words.engine);
+  if (place.kind === 'running')
+    return change(context, place.container, ['create', name, ...(diskOnly ? ['--disk-only'] : [])]);
+  return inFolder(context, place, async ({ paths }) => {
     requireFreeName(await listSnapshots(context.exec, paths.overlay), name);
     await changeKeeping(context, paths, 'create', name);
     return { snapshot: requireSnapshot(await listSnapshots(context.exec, paths.overlay), name) };
@@ -70,9 +74,10 @@ export async function restoreSnapshot(
   context: HostContext,
   { name, discard, ...words }: SnapshotWords & { name: string; discard: boolean },
 ): Promise<ChangedSnapshot> {
-  const running = await runningMachine(context, words);
-  if (running) return change(context, running, ['restore', name, ...(discard ? ['--discard'] : [])]);
-  return inFolder(context, words, async ({ paths, sidecar }) => {
+  const place = await findData(context, words.source, words.engine);
+  if (place.kind === 'running')
+    return change(context, place.container, ['restore', name, ...(discard ? ['--discard'] : [])]);
+  return inFolder(context, place, async ({ paths, sidecar }) => {
     const snapshots = await listSnapshots(context.exec, paths.overlay);
     const snapshot = requireSnapshot(snapshots, name);
     const kept = discard ? undefined : nameOfPresent(snapshots, name);
@@ -93,12 +98,12 @@ export async function removeSnapshots(
   context: HostContext,
   { names, ...words }: SnapshotWords & { names: readonly string[] },
 ): Promise<Snapshot[]> {
-  const snapshots = await showSnapshots(context, words);
+  const place = await findData(context, words.source, words.engine);
+  const snapshots = await listAt(context, place);
   const found = names.map((name) => requireSnapshot(snapshots, name));
-  const running = await runningMachine(context, words);
-  if (running) for (const name of names) await change(context, running, ['rm', name]);
+  if (place.kind === 'running') for (const name of names) await change(context, place.container, ['rm', name]);
   else {
-    await inFolder(context, words, async ({ paths }) => {
+    await inFolder(context, place, async ({ paths }) => {
       for (const name of names) {
         await changeKeeping(context, paths, 'remove', name);
       }
@@ -123,18 +128,12 @@ async function change(
   return { snapshot, kept, paused };
 }
 
-async function runningMachine(context: HostContext, words: SnapshotWords): Promise<FoundContainer | undefined> {
-  const place = await findData(context, words.source, words.engine);
-  return place.kind === 'running' ? place.container : undefined;
-}
-
 /** The folder of a stopped machine, locked, in order after whatever was killed before. */
 async function inFolder<T>(
   context: HostContext,
-  { source, engine }: SnapshotWords,
+  place: DataPlace,
   use: (data: OpenDataFolder) => Promise<T>,
 ): Promise<T> {
-  const place = await findData(context, source, engine);
   if (place.kind !== 'folder') throw notHere(place.container);
   const settle = async (paths: DataPaths) => void (await settleSnapshots(context.exec, paths));
   return withLockedFolder(context, place.folder, nothing, async (data) => {
