@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+
+/** What an ordinary user may still write to the file system of `path`, in bytes (statvfs(3)). */
+export async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
+}
 
 /** Makes what was renamed into `directory` survive a power cut (fsync(2): a file's entry needs a sync of its own). */
 export async function syncDirectory(directory: string): Promise<void> {

@@ -1,6 +1,6 @@
-import { type FileHandle, open, stat, statfs } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Digest, formatSize, VirtainersError } from '@virtainers/core';
+import { type Digest, formatSize, freeBytes, VirtainersError } from '@virtainers/core';
 import { makeFollowers } from './follow-prefix.ts';
 import { type Part, type PartState, readState, writeState } from './part.ts';
 import { addRange, clipRanges, prefixOf, type Ranges, sizeOfRanges } from './ranges.ts';
@@ -166,8 +166,7 @@ function roomFor(label: string, folder: string) {
     });
   return {
     check: async (needed: number) => {
-      const { bavail, bsize } = await statfs(folder);
-      const free = bavail * bsize;
+      const free = await freeBytes(folder);
       if (needed <= free) return;
       throw full(`it needs ${formatSize(needed)} in ${folder}, where ${formatSize(free)} are free`);
     },

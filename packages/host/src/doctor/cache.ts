@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
-import { access, statfs } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { formatSize } from '@virtainers/core';
+import { formatSize, freeBytes } from '@virtainers/core';
 import type { Check, Finding } from './check.ts';
 
 const ENOUGH_BYTES = 4 * 1024 ** 3;
@@ -18,8 +18,7 @@ async function examineFolder(wanted: string): Promise<Finding> {
   let folder = wanted;
   while (!(await allows(folder, constants.F_OK)) && dirname(folder) !== folder) folder = dirname(folder);
   if (!(await allows(folder, constants.W_OK))) return { status: 'warning', detail: `${wanted} cannot be written` };
-  const { bavail, bsize } = await statfs(folder);
-  const free = bavail * bsize;
+  const free = await freeBytes(folder);
   const detail = `${wanted}, ${formatSize(free)} free`;
   return free >= ENOUGH_BYTES
     ? { status: 'ok', detail }

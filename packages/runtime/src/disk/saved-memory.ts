@@ -1,8 +1,9 @@
-import { open, rename, rm, statfs } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import {
   belongs,
   consumeMemory,
   type DataPaths,
+  freeBytes,
   type MemoryRecord,
   overlayStamp,
   putMemoryAside,
@@ -23,8 +24,7 @@ const BESIDE_RAM = 64 * MiB;
 
 /** Why the guest's memory cannot be saved into the folder; undefined: there is room. */
 export async function noRoomForMemory({ folder }: DataPaths, ramMiB: number): Promise<string | undefined> {
-  const { bavail, bsize } = await statfs(folder);
-  const [free, needed] = [bavail * bsize, ramMiB * MiB + BESIDE_RAM];
+  const [free, needed] = [await freeBytes(folder), ramMiB * MiB + BESIDE_RAM];
   if (free >= needed) return undefined;
   return `${folder} has ${Math.floor(free / MiB)} MiB free, and ${needed / MiB} MiB are needed`;
 }

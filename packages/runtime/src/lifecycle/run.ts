@@ -1,5 +1,5 @@
-import { readFile, statfs } from 'node:fs/promises';
-import { IN_IMAGE, type Log, type MemoryRecord, type Status, VirtainersError } from '@virtainers/core';
+import { readFile } from 'node:fs/promises';
+import { freeBytes, IN_IMAGE, type Log, type MemoryRecord, type Status, VirtainersError } from '@virtainers/core';
 import { followConsole } from '../console/follow.ts';
 import { type ConsoleHeir, makeConsoleHeir } from '../console/heir.ts';
 import { removeLog } from '../console/rotated-files.ts';
@@ -129,11 +129,6 @@ async function live(deps: Deps, shares: GuestShares, status: StatusFile, undo: U
     full: () => room.full,
     save: () => saveGuest(deps, parts, virsh),
   });
-}
-
-async function freeBytes(path: string): Promise<number> {
-  const { bavail, bsize } = await statfs(path);
-  return bavail * bsize;
 }
 
 /** The console goes on when virtlogd is killed. */

@@ -1,7 +1,8 @@
-import { rm, stat, statfs } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import {
   type DataPaths,
   formatSize,
+  freeBytes,
   type Qcow2Header,
   readQcow2Header,
   readSidecar,
@@ -72,8 +73,8 @@ async function makeEmpty({ exec }: MachineDeps, { copy, sidecar }: DataPaths, si
 
 /** Each cluster is copied once at most, so that the overlay's own size is the copy's limit. */
 async function requireRoom({ folder, overlay }: DataPaths): Promise<void> {
-  const [{ blocks }, { bavail, bsize }] = await Promise.all([stat(overlay), statfs(folder)]);
-  const [needed, free] = [blocks * 512 + SPARE, bavail * bsize];
+  const [{ blocks }, free] = await Promise.all([stat(overlay), freeBytes(folder)]);
+  const needed = blocks * 512 + SPARE;
   if (needed <= free) return;
   throw new VirtainersError(
     'DISK_FULL',

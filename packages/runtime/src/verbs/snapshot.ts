@@ -1,8 +1,9 @@
-import { readFile, statfs } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import {
   type Answer,
   changingSnapshots,
   formatSize,
+  freeBytes,
   listSnapshots,
   nameOfPresent,
   readSidecar,
@@ -151,11 +152,11 @@ const memorySchema = z.object({ 'base-memory': z.number() });
 
 async function requireRoom({ virsh, paths }: Work): Promise<void> {
   const { 'base-memory': memory } = memorySchema.parse(await virsh.qmp('query-memory-size-summary'));
-  const { bavail, bsize } = await statfs(paths.folder);
-  if (memory <= bavail * bsize) return;
+  const free = await freeBytes(paths.folder);
+  if (memory <= free) return;
   throw new VirtainersError(
     'DISK_FULL',
-    `keeping the guest's memory: it takes up to ${formatSize(memory)} in the data folder, where ${formatSize(bavail * bsize)} are free`,
+    `keeping the guest's memory: it takes up to ${formatSize(memory)} in the data folder, where ${formatSize(free)} are free`,
     { hint: 'free some room, or make a snapshot of the disk alone: --disk-only' },
   );
 }
