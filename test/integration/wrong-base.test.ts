@@ -1,6 +1,6 @@
-import { chmod, copyFile, open as openFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, open as openFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ChainLink, digestFile, type Log } from '@virtainers/core';
+import { type ChainLink, describeOverlay, digestFile, type Log, overlayPaths } from '@virtainers/core';
 import { beforeAll, expect, test } from 'vitest';
 import { bake } from '../../packages/builder/src/bake.ts';
 import type { BuildContext } from '../../packages/builder/src/context.ts';
@@ -69,9 +69,10 @@ async function sample(name: string, { chain, files, archive }: Image): Promise<{
   return { data, seen };
 }
 
-/** A start of that folder over an image's disk. */
-function start(data: string, path: string, { sha256, size, virtualSize }: ChainLink, verify = false) {
-  const base = { kind: 'baked', path, sha256, size, virtualSize, verify } as const;
+/** A start of that folder over an image's disk, and over the overlays of a folder. */
+function start(data: string, path: string, link: ChainLink, more: { verify?: boolean; overlays?: string } = {}) {
+  const { sha256, size, virtualSize } = link;
+  const base = { kind: 'baked', path, sha256, size, virtualSize, ...more } as const;
   const users = { asRoot: true, qemu: { uid: 107, gid: 107 } };
   const rest = { diskSize: undefined, reference: undefined, holder: 'box', mountinfo: '', log };
   return openDisk(exec, spawn, { imageDir: data, base, ...users, ...rest });
@@ -102,7 +103,7 @@ test('by the same bake, one byte changed in place: 65 with VERIFY=full, both dig
   const changed = at('changed.qcow2');
   await copyFile(first(one)[0], changed);
   await flipByte(changed, first(one)[1].size - 1);
-  const failure = await start(data, changed, first(one)[1], true).catch((error) => error);
+  const failure = await start(data, changed, first(one)[1], { verify: true }).catch((error) => error);
   expect(failure).toMatchObject({ code: 'BASE_MISMATCH', exitCode: 65 });
   for (const digest of [first(one)[1].sha256, await digestFile(changed)]) expect(failure.message).toContain(digest);
   expect(failure.hint).toMatch(/pull it again/);
@@ -123,6 +124,43 @@ test('from an image with published overlays back to one without: refused at firs
   const failure = await start(data, ...first(one)).catch((error) => error);
   expect(failure).toMatchObject({ code: 'BASE_MISMATCH', exitCode: 65 });
   for (const digest of [published.chain[1]?.sha256, one.chain[0]?.sha256]) expect(failure.message).toContain(digest);
+  await rebaseData(hostContext(ctx), ctx, { folder: data, onto: one.archive });
+  await (await start(data, ...first(one))).release();
+  await expectShows(shown(data, one.files), seen);
+});
+
+/** The image's published overlays as a container has them, in this order: numbers into its chain. */
+async function layOverlays(name: string, { chain, files }: Image, order: readonly number[]): Promise<string> {
+  await mkdir(at(name), { mode: 0o755 });
+  for (const [index, number] of order.entries()) {
+    const { disk, description } = overlayPaths(index + 1, at(name));
+    await copyFile(files[number] ?? '', disk);
+    const on = chain[number - 1]?.sha256 as ChainLink['sha256'];
+    await writeFile(description, JSON.stringify(describeOverlay({ ...(chain[number] as ChainLink), on })));
+  }
+  return at(name);
+}
+
+test('by published overlays in another order: 65, both digests; then flattened, and rebased', async () => {
+  const publish = async (name: string, image: Image) => {
+    const { data } = await sample(`${name}-machine`, image);
+    await write(data, image.files.toReversed(), `write -P ${image.chain.length} 6M 64k`);
+    await publishDisk(hostContext(ctx), ctx, { source: data, reference: `me/${name}:1`, output: at(`${name}.tar`) });
+    return imageOf(name, at(`${name}.tar`));
+  };
+  const twice = await publish('twice', await publish('once', one));
+  expect(twice.chain).toHaveLength(3);
+  const { data, seen } = await sample('on-twice', twice);
+  const overlays = await layOverlays('reordered', twice, [2, 1]);
+  const failure = await start(data, ...first(one), { overlays }).catch((error) => error);
+  expect(failure).toMatchObject({ code: 'BASE_MISMATCH', exitCode: 65 });
+  for (const number of [0, 1]) expect(failure.message).toContain(twice.chain[number]?.sha256);
+  expect(failure.hint).toMatch(/pull/);
+
+  const output = at('reordered-flat.tar');
+  await publishDisk(hostContext(ctx), ctx, { source: data, reference: 'me/reordered:1', fold: 'flatten', output });
+  await expectShows(first(await imageOf('reordered-flat', output))[0], seen);
+
   await rebaseData(hostContext(ctx), ctx, { folder: data, onto: one.archive });
   await (await start(data, ...first(one))).release();
   await expectShows(shown(data, one.files), seen);

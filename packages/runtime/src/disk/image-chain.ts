@@ -53,7 +53,9 @@ async function readLink(paths: ReturnType<typeof overlayPaths>, below: ChainLink
     throw new VirtainersError(
       'BASE_MISMATCH',
       `opening ${disk}: it was published on ${said.on}; in this image it lies on ${below.path}, ${below.sha256}`,
-      { hint: 'the image was put together wrongly: pull it again, or publish it again with `virtainers publish`' },
+      {
+        hint: 'the image was put together wrongly: pull it again, or publish it again; a data folder that was made on it as it was goes on elsewhere: virtainers rebase FOLDER IMAGE, or virtainers publish FOLDER REF --flatten',
+      },
     );
   }
   const header = await readQcow2Header(disk).catch(() => undefined);
