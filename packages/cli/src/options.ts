@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { ARCHITECTURES, parseSize, VirtainersError } from '@virtainers/core';
 import { ENGINE_NAMES } from '@virtainers/host';
 import { z } from 'zod';
@@ -14,6 +15,9 @@ export function parseOptions<T>(schema: z.ZodType<T>, options: unknown): T {
 export function flagName(key: PropertyKey | undefined): string {
   return `--${String(key).replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
+
+/** A file or folder, as seen from where the command was typed. */
+export const path = z.string().transform((text) => resolve(text));
 
 /** A size in bytes; a bare number counts `unit`s. */
 export function size(unit: 'B' | 'M' | 'G') {

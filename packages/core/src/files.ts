@@ -1,11 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
+import { access, type FileHandle, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** What an ordinary user may still write to the file system of `path`, in bytes (statvfs(3)). */
 export async function freeBytes(path: string): Promise<number> {
   const { bavail, bsize } = await statfs(path);
   return bavail * bsize;
+}
+
+/** Whether this process may do that with the file; without `mode`, whether it is there (access(2), fs.constants). */
+export function isAccessible(path: string, mode?: number): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Makes what was renamed into `directory` survive a power cut (fsync(2): a file's entry needs a sync of its own). */

@@ -1,5 +1,5 @@
-import { access, mkdir, stat } from 'node:fs/promises';
-import { quote, VirtainersError } from '@virtainers/core';
+import { mkdir, stat } from 'node:fs/promises';
+import { isAccessible, quote, VirtainersError } from '@virtainers/core';
 import type { HostContext } from './context.ts';
 import { type EngineClient, makeClient } from './engine/client.ts';
 import type { EngineName } from './engine/engine.ts';
@@ -119,14 +119,7 @@ async function checkWords({ image, userData, rootDisk, data }: RunRequest): Prom
 }
 
 async function existing(paths: readonly string[]): Promise<string[]> {
-  const found = await Promise.all(
-    paths.map((path) =>
-      access(path).then(
-        () => true,
-        () => false,
-      ),
-    ),
-  );
+  const found = await Promise.all(paths.map((path) => isAccessible(path)));
   return paths.filter((_, index) => found[index]);
 }
 

@@ -1,6 +1,6 @@
-import { access, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { toolMissing, VirtainersError } from '@virtainers/core';
+import { isAccessible, toolMissing, VirtainersError } from '@virtainers/core';
 import type { HostContext } from './context.ts';
 import type { FoundContainer } from './engine/container.ts';
 import { greetsAsSsh } from './greeting.ts';
@@ -69,10 +69,7 @@ async function userFromStatus(found: FoundContainer): Promise<string> {
 async function mountedIdentity({ facts }: FoundContainer): Promise<string | undefined> {
   const key = facts.mounts['/tmp/id_rsa.pub']?.replace(/\.pub$/, '');
   if (!key || key === facts.mounts['/tmp/id_rsa.pub']) return undefined;
-  return access(key).then(
-    () => key,
-    () => undefined,
-  );
+  return (await isAccessible(key)) ? key : undefined;
 }
 
 async function knownHostsFile({ env, home }: HostContext, id: string): Promise<string> {

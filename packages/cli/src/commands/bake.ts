@@ -1,18 +1,14 @@
-import { resolve } from 'node:path';
 import { type BakeOutcome, type BakeResult, bakeAll } from '@virtainers/builder';
 import { ARCHITECTURES, describeError, formatSize, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
 import type { Action, CliContext } from '../context.ts';
-import { checksum, engine, flag, pairs, parseOptions, platform, size } from '../options.ts';
+import { checksum, engine, flag, pairs, parseOptions, path, platform, size } from '../options.ts';
 
 const words = z.array(z.string()).optional();
 
 const schema = z.object({
-  output: z
-    .string()
-    .transform((text) => resolve(text))
-    .optional(),
+  output: path.optional(),
   load: engine.optional(),
   push: z.string().min(1).optional(),
   insecure: flag,
@@ -42,10 +38,7 @@ const schema = z.object({
   firstBoot: words,
   maxVirtualSize: size('B').optional(),
   runtime: z.string().min(1).optional(),
-  lockDir: z
-    .string()
-    .transform((text) => resolve(text))
-    .optional(),
+  lockDir: path.optional(),
   updateLock: flag,
   cacheDir: z.string().optional(),
   json: flag,

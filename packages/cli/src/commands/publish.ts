@@ -1,16 +1,12 @@
-import { resolve } from 'node:path';
 import { formatSize, VirtainersError } from '@virtainers/core';
 import { publishDisk } from '@virtainers/host';
 import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
 import type { Action } from '../context.ts';
-import { engine, flag, parseOptions } from '../options.ts';
+import { engine, flag, parseOptions, path } from '../options.ts';
 
 const schema = z.object({
-  output: z
-    .string()
-    .transform((text) => resolve(text))
-    .optional(),
+  output: path.optional(),
   flatten: flag,
   commit: flag,
   message: z.string().min(1).max(1000).optional(),

@@ -1,17 +1,13 @@
-import { resolve } from 'node:path';
 import { pull } from '@virtainers/builder';
 import { ARCHITECTURES, formatSize } from '@virtainers/core';
 import { firstEngine } from '@virtainers/host';
 import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
 import type { Action } from '../context.ts';
-import { engine, flag, parseOptions } from '../options.ts';
+import { engine, flag, parseOptions, path } from '../options.ts';
 
 const schema = z.object({
-  output: z
-    .string()
-    .transform((text) => resolve(text))
-    .optional(),
+  output: path.optional(),
   load: engine.optional(),
   arch: z.enum(ARCHITECTURES).default(process.arch === 'arm64' ? 'arm64' : 'amd64'),
   insecure: flag,

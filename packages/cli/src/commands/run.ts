@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { parseSize } from '@virtainers/core';
 import {
   type FoundContainer,
@@ -14,11 +13,10 @@ import {
 import { z } from 'zod';
 import { loadCatalogue } from '../catalogue.ts';
 import type { Action, CliContext } from '../context.ts';
-import { engine, flag, parseOptions, size } from '../options.ts';
+import { engine, flag, parseOptions, path, size } from '../options.ts';
 import { waitVisibly } from '../waiting.ts';
 
 const MIB = 1024 ** 2;
-const path = z.string().transform((text) => resolve(text));
 
 const share = z.string().transform((text, context) => {
   const parsed = parseShareRequest(text);

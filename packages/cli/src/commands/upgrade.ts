@@ -1,13 +1,10 @@
-import { resolve } from 'node:path';
 import { type UpgradeResult, upgrade } from '@virtainers/builder';
 import { type Digest, shortDigest } from '@virtainers/core';
 import { z } from 'zod';
 import { makeBuildContext } from '../build-context.ts';
 import { renderColumns } from '../columns.ts';
 import type { Action } from '../context.ts';
-import { engine, flag, parseOptions } from '../options.ts';
-
-const path = z.string().transform((text) => resolve(text));
+import { engine, flag, parseOptions, path } from '../options.ts';
 
 const schema = z.object({
   output: path.optional(),

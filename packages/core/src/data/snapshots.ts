@@ -1,9 +1,9 @@
-import { access, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { chainName } from '../chain.ts';
 import { VirtainersError } from '../errors.ts';
 import type { Exec } from '../exec.ts';
-import { writeFileAtomically } from '../files.ts';
+import { isAccessible, writeFileAtomically } from '../files.ts';
 import type { DataPaths } from './paths.ts';
 
 /**
@@ -105,11 +105,7 @@ export async function changingSnapshots<T>(paths: DataPaths, use: () => Promise<
  * up before it refers, and down after. Only the holder of the folder's lock may call it. True: there was one.
  */
 export async function settleSnapshots(exec: Exec, { overlay, changing }: DataPaths): Promise<boolean> {
-  const interrupted = await access(changing).then(
-    () => true,
-    () => false,
-  );
-  if (!interrupted) return false;
+  if (!(await isAccessible(changing))) return false;
   await exec('qemu-img', ['check', '-q', '-r', 'all', alone(overlay)]);
   await rm(changing, { force: true });
   return true;

@@ -1,6 +1,6 @@
-import { access, constants } from 'node:fs/promises';
+import { constants } from 'node:fs/promises';
 import { withCacheFolder } from '@virtainers/builder';
-import { type DataPaths, dataPaths, formatSize } from '@virtainers/core';
+import { type DataPaths, dataPaths, formatSize, isAccessible } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import type { FoundContainer } from '../engine/container.ts';
 import { askMachine } from '../live/ask-machine.ts';
@@ -40,8 +40,6 @@ export async function withRunningCopy<T>(
 }
 
 async function mayRead({ copy, sidecar }: DataPaths): Promise<boolean> {
-  return Promise.all([copy, sidecar].map((path) => access(path, constants.R_OK))).then(
-    () => true,
-    () => false,
-  );
+  const found = await Promise.all([copy, sidecar].map((path) => isAccessible(path, constants.R_OK)));
+  return found.every(Boolean);
 }

@@ -1,7 +1,6 @@
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { formatSize, freeBytes } from '@virtainers/core';
+import { formatSize, freeBytes, isAccessible } from '@virtainers/core';
 import type { Check, Finding } from './check.ts';
 
 const ENOUGH_BYTES = 4 * 1024 ** 3;
@@ -16,18 +15,12 @@ export const cacheFolder: Check = {
 /** The folder need not be there: then the nearest one above it counts. */
 async function examineFolder(wanted: string): Promise<Finding> {
   let folder = wanted;
-  while (!(await allows(folder, constants.F_OK)) && dirname(folder) !== folder) folder = dirname(folder);
-  if (!(await allows(folder, constants.W_OK))) return { status: 'warning', detail: `${wanted} cannot be written` };
+  while (!(await isAccessible(folder, constants.F_OK)) && dirname(folder) !== folder) folder = dirname(folder);
+  if (!(await isAccessible(folder, constants.W_OK)))
+    return { status: 'warning', detail: `${wanted} cannot be written` };
   const free = await freeBytes(folder);
   const detail = `${wanted}, ${formatSize(free)} free`;
   return free >= ENOUGH_BYTES
     ? { status: 'ok', detail }
     : { status: 'warning', detail: `${detail}; a bake may need 4 GiB` };
-}
-
-function allows(path: string, mode: number): Promise<boolean> {
-  return access(path, mode).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { arch, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Exec, KVM_PROBE_LIMIT_MS, KVM_PROBES } from '@virtainers/core';
+import { type Exec, isAccessible, KVM_PROBE_LIMIT_MS, KVM_PROBES } from '@virtainers/core';
 import type { Check, CheckContext, Finding } from './check.ts';
 import { findProgram } from './programs.ts';
 
@@ -18,7 +18,7 @@ export const tun: Check = {
   name: 'tun',
   title: '/dev/net/tun',
   check: async () =>
-    (await exists('/dev/net/tun'))
+    (await isAccessible('/dev/net/tun'))
       ? { status: 'ok', detail: "there: a guest can answer on its container's address" }
       : { status: 'warning', detail: 'not there: only forwarded ports reach a guest' },
   remedy: 'modprobe tun',
@@ -28,8 +28,8 @@ const probe = KVM_PROBES[arch() === 'arm64' ? 'arm64' : 'amd64'];
 
 /** A node that opens proves nothing; only code that ran does. */
 async function examineKvm(context: CheckContext): Promise<Finding> {
-  if (!(await exists('/dev/kvm'))) return { status: 'warning', detail: 'not there' };
-  if (!(await exists('/dev/kvm', constants.R_OK | constants.W_OK))) {
+  if (!(await isAccessible('/dev/kvm'))) return { status: 'warning', detail: 'not there' };
+  if (!(await isAccessible('/dev/kvm', constants.R_OK | constants.W_OK))) {
     const remedy = 'join the group that owns it: usermod -aG kvm "$USER", then log in again';
     return { status: 'warning', detail: 'there, but you may not open it', remedy };
   }
@@ -58,11 +58,4 @@ async function runsCode(exec: Exec): Promise<boolean> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-function exists(path: string, mode?: number): Promise<boolean> {
-  return access(path, mode).then(
-    () => true,
-    () => false,
-  );
 }

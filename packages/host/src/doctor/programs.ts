@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { isAccessible } from '@virtainers/core';
 
 /** Where PATH has a program, or undefined. Debian keeps some tools where only root's PATH looks; so do we. */
 export async function findProgram(
@@ -11,11 +11,7 @@ export async function findProgram(
   const folders = [...PATH.split(delimiter).filter(Boolean), '/usr/sbin', '/sbin'];
   for (const folder of folders) {
     const path = join(folder, program);
-    const found = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return path;
+    if (await isAccessible(path, constants.X_OK)) return path;
   }
   return undefined;
 }

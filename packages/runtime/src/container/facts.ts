@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import type { Architecture } from '@virtainers/core';
+import { isAccessible } from '@virtainers/core';
 import { isOursAlone } from '../network/devices.ts';
 import { isMountedReadonly } from './mountinfo.ts';
 
@@ -113,10 +114,7 @@ async function readMemoryLimit(): Promise<number | undefined> {
 async function readDevice(path: string): Promise<DeviceFacts | undefined> {
   const found = await stat(path).catch(() => undefined);
   if (!found?.isCharacterDevice()) return undefined;
-  const openable = await access(path, constants.R_OK | constants.W_OK).then(
-    () => true,
-    () => false,
-  );
+  const openable = await isAccessible(path, constants.R_OK | constants.W_OK);
   return { path, uid: found.uid, gid: found.gid, mode: found.mode & 0o777, openable };
 }
 
@@ -129,17 +127,10 @@ export async function isHostNetwork(
   sys = '/sys/class/net',
   initialOnly = '/proc/sys/net/core/netdev_max_backlog',
 ): Promise<boolean> {
-  if (await exists(initialOnly)) return true;
+  if (await isAccessible(initialOnly)) return true;
   const names = (await readdir(sys).catch(() => [])).filter((name) => !isOursAlone(name));
   const signs = names.flatMap((name) => [join(sys, name, 'device'), join(sys, name, 'bridge')]);
-  return (await Promise.all(signs.map(exists))).includes(true);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
+  return (await Promise.all(signs.map((path) => isAccessible(path)))).includes(true);
 }
 
 async function readSysctls() {

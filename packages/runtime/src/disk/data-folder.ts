@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, chmod, chown, lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type DataPaths, type Exec, type Log, makeFolders, VirtainersError } from '@virtainers/core';
+import { type DataPaths, type Exec, isAccessible, type Log, makeFolders, VirtainersError } from '@virtainers/core';
 
 /** Who uses the files. */
 export interface Users {
@@ -116,10 +116,7 @@ export async function requireWritable(exec: Exec, overlay: string, users: Users)
 export async function qemuCan(exec: Exec, what: 'r' | 'w' | 'x', path: string, users: Users): Promise<boolean> {
   if (!users.asRoot) {
     const mode = { r: constants.R_OK, w: constants.W_OK, x: constants.X_OK }[what];
-    return access(path, mode).then(
-      () => true,
-      () => false,
-    );
+    return isAccessible(path, mode);
   }
   const ids = [`--reuid=${users.qemu.uid}`, `--regid=${users.qemu.gid}`, '--clear-groups'];
   const { exitCode } = await exec('setpriv', [...ids, 'test', `-${what}`, path], { allowFailure: true });

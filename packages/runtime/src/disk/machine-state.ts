@@ -1,5 +1,5 @@
-import { access, chown, rm } from 'node:fs/promises';
-import { type DataPaths, type Exec, makeFolders, statePaths } from '@virtainers/core';
+import { chown, rm } from 'node:fs/promises';
+import { type DataPaths, type Exec, isAccessible, makeFolders, statePaths } from '@virtainers/core';
 import { own, type Users } from './data-folder.ts';
 import { publishOverlay } from './overlay.ts';
 
@@ -15,7 +15,7 @@ export async function keepVariables(
   users: Users,
 ): Promise<void> {
   const path = secure ? paths.secureVariables : paths.variables;
-  if (!(await exists(path))) {
+  if (!(await isAccessible(path))) {
     const temp = `${path}.new`;
     await rm(temp, { force: true });
     await exec('qemu-img', ['convert', '-f', 'raw', '-O', 'raw', template, temp]);
@@ -39,11 +39,4 @@ export async function keepTpm({ folder, tpm }: DataPaths, users: Users): Promise
 /** A new overlay is another machine: it does not trust the keys, and does not get the secrets, of the one before it. */
 export async function removeState(paths: DataPaths): Promise<void> {
   for (const path of statePaths(paths)) await rm(path, { recursive: true, force: true });
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

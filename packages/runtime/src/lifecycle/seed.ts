@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAccessible } from '@virtainers/core';
 import { fileReaders, INPUT_PATHS, readInputs, type SeedInputs } from '../cloud-init/inputs.ts';
 import { randomPassword } from '../cloud-init/password.ts';
 import { planSeed } from '../cloud-init/seed.ts';
@@ -67,14 +68,7 @@ async function makeCloudInit(
     instanceId: plan.instanceId,
     ...(plan.generatedPassword === undefined ? {} : { generatedPassword: plan.generatedPassword }),
   });
-  const path = await seedPath(config.cloudInitDisk, isWritable);
+  const path = await seedPath(config.cloudInitDisk, (folder) => isAccessible(folder, constants.W_OK));
   await writeSeed(exec, plan, path, driver.kind === 'system' ? { uid: driver.uid, gid: driver.gid } : undefined);
   return path;
-}
-
-async function isWritable(folder: string): Promise<boolean> {
-  return access(folder, constants.W_OK).then(
-    () => true,
-    () => false,
-  );
 }
