@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ENGINES, type Engine, type EngineName, startEngine } from '../helpers/engines.ts';
-import { fastImage, startVirtainer, throughEngine } from '../helpers/virtainer.ts';
+import { fastImage, genericImage, startVirtainer, throughEngine } from '../helpers/virtainer.ts';
 
 const engines = new Map<EngineName, Engine>();
 let image: string;
@@ -90,6 +90,70 @@ describe.each<Way>([
     await vm.remove();
   });
 });
+
+describe('9p, without the feature', () => {
+  const SHARES = 'SHARES=open:/srv/open closed:/srv/closed shut:/srv/shut';
+  let generic: string;
+
+  beforeAll(async () => {
+    const { archive, reference } = await genericImage();
+    generic = reference;
+    await engineNamed('docker').load(archive);
+  });
+
+  test.each([
+    { title: 'default capabilities', label: 'default', rights: [] },
+    { title: '--user 107:107 without any right', label: 'locked', rights: LOCKED },
+  ])("$title: the guest may do there what QEMU's user may", async ({ label, rights }) => {
+    const engine = engineNamed('docker');
+    const { open, closed, shut } = await foldersFor9p(label);
+    const mounts = [`${open}:/shares/open`, `${closed}:/shares/closed:ro`, `${shut}:/shares/shut`];
+    const options = [...mounts.flatMap((mount) => ['-v', mount]), ...['-e', SHARES, '-e', 'OS_VARIANT=linux2022']];
+    const machine = ['-e', 'RAM=256', '-e', 'PORTS=22,23', ...options, ...rights];
+    const vm = await startVirtainer(engine, generic, machine);
+    const guest = (command: string) => throughEngine(engine, vm, command);
+    const { shares } = await vm.reached('ready');
+    expect(shares?.map(({ name, readonly, driver }) => [name, readonly, driver])).toEqual([
+      ['closed', true, '9p'],
+      ['open', false, '9p'],
+      ['shut', false, '9p'],
+    ]);
+
+    // Owners are the host's; a file made by anybody is QEMU's, which its maker cannot write a second time.
+    expect(await guest('cat /srv/open/from-host; stat -c %u /srv/open/from-host')).toBe(`hello${SOMEBODY.uid}\n`);
+    await guest('echo me:x:1000:1000::/:/bin/sh >> /etc/passwd; echo me:x:1000: >> /etc/group');
+    await guest("cd /srv/open; su me -c 'echo mine > user'; echo root > root; echo more >> root; mkdir -p new/deep");
+    expect(await readFile(join(open, 'root'), 'utf8')).toBe('root\nmore\n');
+    for (const name of ['user', 'root', 'new/deep']) expect((await stat(join(open, name))).uid).toBe(107);
+    expect(await guest('stat -c %u /srv/open/user')).toBe('107\n');
+    await writeFile(join(open, 'later'), 'seen');
+    expect(await guest('cat /srv/open/later')).toBe('seen');
+
+    // What SOMEBODY alone may is not even for the guest's root.
+    const denied = ['cat /srv/open/secret', 'echo x > /srv/shut/new', 'rm /srv/shut/from-host', 'chown 0 /srv/shut'];
+    denied.push("su me -c 'echo more >> /srv/open/user'");
+    const answers = await guest(`exec 2>&1; ${denied.map((command) => `(${command})`).join('; ')}; true`);
+    expect(answers.match(/Permission denied|Operation not permitted/g)).toHaveLength(denied.length);
+    const writes = 'mount -o remount,rw /srv/closed; (echo x > /srv/closed/new; rm /srv/closed/from-host; true) 2>&1';
+    expect((await guest(writes)).match(/Read-only file system/g)).toHaveLength(2);
+    await vm.remove();
+  });
+});
+
+/** Folders of SOMEBODY's: one where all may write, another for a mount that is closed, one where SOMEBODY alone may write. */
+async function foldersFor9p(label: string): Promise<{ open: string; closed: string; shut: string }> {
+  const make = async (name: string, mode: number) => {
+    const path = await engineNamed('docker').folder(`9p-${label}-${name}`);
+    await writeFile(join(path, 'from-host'), 'hello');
+    await writeFile(join(path, 'secret'), 'for SOMEBODY', { mode: 0o600 });
+    for (const file of [path, join(path, 'from-host'), join(path, 'secret')]) {
+      await chown(file, SOMEBODY.uid, SOMEBODY.gid);
+    }
+    await chmod(path, mode);
+    return path;
+  };
+  return { open: await make('open', 0o777), closed: await make('closed', 0o777), shut: await make('shut', 0o755) };
+}
 
 function engineNamed(name: EngineName): Engine {
   const engine = engines.get(name);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type State, type Status, statusSchema } from '@virtainers/core';
 import type { Engine } from './engines.ts';
-import { fastAnswer, fastCommand, fastGuest } from './fast-guest.ts';
+import { type FastKernel, fastAnswer, fastCommand, fastGuest } from './fast-guest.ts';
 import { cacheFolder, cacheHome, repository } from './folders.ts';
 import { exec, waitFor } from './process.ts';
 
@@ -27,13 +27,22 @@ export async function bakedImage(name: string): Promise<{ archive: string; refer
 
 /** The guest that boots in seconds, as an image; with `features`, under another name. */
 export async function fastImage(...features: string[]): Promise<{ archive: string; reference: string }> {
-  const name = ['virtainers/fast:1', ...features].join('-');
-  const reference = `docker.io/${name}`;
-  const archive = join(await cacheFolder('images'), `${['fast', ...features].join('-')}.tar`);
+  return packFast('cloud', features);
+}
+
+/** The same with the kernel that has 9p. */
+export async function genericImage(): Promise<{ archive: string; reference: string }> {
+  return packFast('generic', []);
+}
+
+async function packFast(kernel: FastKernel, features: readonly string[]) {
+  const variant = [...(kernel === 'cloud' ? [] : [kernel]), ...features];
+  const name = ['virtainers/fast:1', ...variant].join('-');
+  const archive = join(await cacheFolder('images'), `${['fast', ...variant].join('-')}.tar`);
   const words = features.flatMap((feature) => ['--feature', feature]);
   const facts = ['--user', 'root', '--osinfo', 'debian12', '--name', name, ...words];
-  await virtainers('bake', await fastGuest(), ...facts, '--output', archive);
-  return { archive, reference };
+  await virtainers('bake', await fastGuest(kernel), ...facts, '--output', archive);
+  return { archive, reference: `docker.io/${name}` };
 }
 
 export interface Virtainer {

@@ -15,10 +15,10 @@ export async function unpackPackages(names: readonly string[], target: string, s
 }
 
 /** The package that an empty one stands for: linux-image-cloud-amd64 is always the newest kernel's. */
-export async function newestKernel(scratch: string): Promise<string> {
+export async function newestKernel(empty: string, scratch: string): Promise<string> {
   const apt = await privateApt(scratch);
   await exec('apt-get', [...apt, 'update'], { cwd: scratch });
-  const { stdout } = await exec('apt-cache', [...apt, 'show', 'linux-image-cloud-amd64'], { cwd: scratch });
+  const { stdout } = await exec('apt-cache', [...apt, 'show', empty], { cwd: scratch });
   const name = /^Depends: (linux-image-\S+)/m.exec(stdout)?.[1];
   if (!name) throw new Error(`no kernel in: ${stdout}`);
   return name;

@@ -25,8 +25,13 @@ const PLACES: Readonly<Record<string, string>> = {
   'power-button': 'etc/acpi/PWRF/00000080',
 };
 
-/** Writes a gzipped cpio (Linux, driver-api/early-userspace) of busybox, the agent and the modules from unpacked `packages`. */
-export async function writeInitramfs(packages: string, target: string, scratch: string): Promise<void> {
+/** Writes a gzipped cpio (Linux, driver-api/early-userspace) of busybox, the agent and the modules, and `more` of them, from unpacked `packages`. */
+export async function writeInitramfs(
+  packages: string,
+  more: readonly string[],
+  target: string,
+  scratch: string,
+): Promise<void> {
   const root = join(scratch, 'initramfs');
   for (const folder of [
     'proc',
@@ -49,7 +54,7 @@ export async function writeInitramfs(packages: string, target: string, scratch: 
   await writeFile(join(root, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\n');
   await writeFile(join(root, 'etc/group'), 'root:x:0:\n');
   await copyAgent(packages, root);
-  await copyModules(packages, root);
+  await copyModules(packages, [...MODULES, ...more], root);
   await pack(root, target);
 }
 
@@ -84,12 +89,12 @@ async function copyAgent(packages: string, root: string): Promise<void> {
 }
 
 /** The modules and what they need, in the order in which they can be loaded. */
-async function copyModules(packages: string, root: string): Promise<void> {
+async function copyModules(packages: string, names: readonly string[], root: string): Promise<void> {
   const { stdout } = await exec('find', [join(packages, 'lib/modules'), '-mindepth', '1', '-maxdepth', '1']);
   const kernel = stdout.trim();
   await exec('busybox', ['depmod', '-b', packages, basename(kernel)]);
   const needs = parseModulesDep(await readFile(join(kernel, 'modules.dep'), 'utf8'));
-  const order = [...new Set(MODULES.flatMap((name) => needs.get(`${name}.ko`) ?? missing(name)))];
+  const order = [...new Set(names.flatMap((name) => needs.get(`${name}.ko`) ?? missing(name)))];
   for (const file of order) await cp(join(kernel, file), join(root, 'lib/modules', basename(file)));
   await writeFile(join(root, 'lib/modules/order'), order.map((file) => `/lib/modules/${basename(file)}\n`).join(''));
 }

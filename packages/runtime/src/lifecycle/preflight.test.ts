@@ -15,8 +15,10 @@ function missing(
   change: Partial<Machine> = {},
   disks: readonly NetworkDisk[] = [],
   shares: GuestShares = NO_SHARES,
+  osinfo = 'debian13',
 ) {
-  const wants = { machine: { ...machine, ...change }, config: { firmware: { ...BIOS, ...firmware }, disks } };
+  const os = { shortId: osinfo, id: undefined };
+  const wants = { machine: { ...machine, ...change }, config: { firmware: { ...BIOS, ...firmware }, disks, os } };
   try {
     requireFeatures({ ...wants, facts: { arch: 'amd64' }, features: new Set(features) }, shares);
     return undefined;
@@ -49,10 +51,10 @@ test('a disk on the network needs one, over iSCSI too', () => {
 
 test('a shared folder needs one where the guest has no 9p, and does with 9p elsewhere', () => {
   const shared = (osinfo: string, features: readonly string[] = []) =>
-    missing({}, features, { osinfo }, [], { driver: '9p', shares: [share] });
-  expect(shared('debian13')).toMatch(/^a shared folder needs the feature share, .*--feature share$/);
+    missing({}, features, {}, [], { driver: '9p', shares: [share] }, osinfo);
+  expect(shared('debian13')).toMatch(/^a shared folder needs the feature share, .*--feature share; or, .*OS_VARIANT/);
   expect(shared('rocky9')).toMatch(/--feature share/);
   expect(shared('debian13', ['share'])).toBeUndefined();
   expect(shared('alpinelinux3.21')).toBeUndefined();
-  expect(missing({}, [], { osinfo: 'debian13' })).toBeUndefined();
+  expect(missing({})).toBeUndefined();
 });

@@ -4,7 +4,7 @@ import type { ContainerFacts } from '../container/facts.ts';
 import type { Driver } from '../daemon/driver.ts';
 import type { NetworkMeans } from '../network/mode.ts';
 import type { Deps } from './deps.ts';
-import { type GuestShares, needsShareFeature } from './shares.ts';
+import { type GuestShares, HAS_9P, needsShareFeature } from './shares.ts';
 
 /** libvirt's system driver changes user, takes capabilities from QEMU and hands files over. */
 const ROOT_NEEDS = ['CHOWN', 'SETUID', 'SETGID', 'SETPCAP', 'KILL', 'FOWNER'];
@@ -29,7 +29,7 @@ export function requireContainer(facts: ContainerFacts): void {
 }
 
 type Wants = Pick<Deps, 'machine' | 'features'> & {
-  readonly config: Pick<Config, 'firmware' | 'disks'>;
+  readonly config: Pick<Config, 'firmware' | 'disks' | 'os'>;
   readonly facts: Pick<ContainerFacts, 'arch'>;
 };
 
@@ -37,20 +37,23 @@ type Wants = Pick<Deps, 'machine' | 'features'> & {
 export function requireFeatures({ machine, config, facts, features }: Wants, shares: GuestShares): void {
   const { kind, secureBoot, tpm } = config.firmware;
   const uris = config.disks.map(({ uri }) => uri).join(', ');
-  const wishes: { feature: string; because: string | false }[] = [
+  const wishes: { feature: string; because: string | false; or?: string }[] = [
     { feature: 'aarch64', because: machine.arch !== facts.arch && `a guest of ${machine.arch}` },
     { feature: 'uefi', because: machine.arch === 'amd64' && kind === 'uefi' && (secureBoot ? 'secure boot' : 'UEFI') },
     { feature: 'uefi', because: tpm && 'a TPM' },
     // Its package has QEMU's drivers for all disks on a network.
     { feature: 'rbd', because: config.disks.length > 0 && `a disk on the network (${uris})` },
-    { feature: 'share', because: needsShareFeature(shares, machine.osinfo) },
+    { feature: 'share', because: needsShareFeature(shares, config.os.shortId), or: HAS_9P },
   ];
   const missing = wishes.filter(({ feature, because }) => because && !features.has(feature));
   if (missing.length === 0) return;
   const names = [...new Set(missing.map(({ feature }) => feature))];
   const list = missing.map(({ feature, because }) => `${because} needs the feature ${feature}`).join('; ');
   throw new VirtainersError('FEATURE_MISSING', `${list}, and this image was baked without it`, {
-    hint: `bake it again: virtainers bake ${machine.name} ${names.map((name) => `--feature ${name}`).join(' ')}`,
+    hint: [
+      `bake it again: virtainers bake ${machine.name} ${names.map((name) => `--feature ${name}`).join(' ')}`,
+      ...missing.flatMap(({ or }) => or ?? []),
+    ].join('; or, '),
   });
 }
 

@@ -19,13 +19,16 @@ export function planGuestShares({ config, sharedEntries, features }: SharesFrom)
 
 type SharesFrom = Pick<Deps, 'sharedEntries' | 'features'> & { readonly config: Pick<Deps['config'], 'shares'> };
 
-/** Whose kernels have no 9p: Debian's cloud kernel, Enterprise Linux in all its forms. By osinfo's short ids. */
+/** Whose images' kernels have no 9p: Debian's cloud kernel, Enterprise Linux in all its forms. By osinfo's short ids. */
 const WITHOUT_9P = /^(debian|rhel|centos|almalinux|rocky|ol|eurolinux)/;
 
-/** Why the machine cannot do without the feature `share`; false where it can. */
+/** Why the machine cannot do without the feature `share`; false where it can, as far as its operating system's name tells. */
 export function needsShareFeature({ shares }: GuestShares, osinfo: string): string | false {
   return shares.length > 0 && WITHOUT_9P.test(osinfo) && 'a shared folder';
 }
+
+/** For whoever knows the guest's kernel better. */
+export const HAS_9P = 'where another kernel of the guest has 9p (in Debian: linux-image-amd64), OS_VARIANT=linux2022';
 
 /**
  * Why this machine's memory cannot be saved and resumed; undefined: no share stands in the way. What a program outside
