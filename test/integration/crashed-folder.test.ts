@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { chmod, cp, mkdir, open as openFile, readFile, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { dataPaths, digestFile, type Log, lockFile } from '@virtainers/core';
 import { beforeEach, expect, test } from 'vitest';
 import { COPIED } from '../../packages/runtime/src/disk/mend-overlay.ts';
@@ -64,6 +66,22 @@ test('an overlay that was cut short is refused, with what is wrong and the ways 
   expect(failure).toMatchObject({ code: 'DISK_REFUSED', exitCode: 65 });
   expect(failure.message).toMatch(/the disk is damaged\n +\S/);
   expect(failure.hint).toContain('qemu-img check -r all');
+});
+
+test('one that another program has open is not damaged: 73, and the disk is as it was', async () => {
+  const { overlay } = dataPaths(data);
+  const other = spawn('qemu-io', ['-f', 'qcow2', overlay], { stdin: 'pipe' });
+  try {
+    await once(other.stdout as Readable, 'data');
+    const failure = await open(data).catch((error) => error);
+    expect(failure).toMatchObject({ code: 'DATA_IN_USE', exitCode: 73 });
+    expect(failure.message).toContain(overlay);
+    expect(`${failure.message} ${failure.hint}`).not.toMatch(/damaged|check -r/);
+  } finally {
+    other.stdin?.end();
+    await other.exited;
+  }
+  await (await open(data)).release();
 });
 
 test('a copy that was made while its machine ran is told so, and why it is damaged if it is', async () => {

@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import type { Exec } from './exec.ts';
+import { chainName } from './chain.ts';
+import { diskInUse } from './disk-lock.ts';
+import { commandFailed, type Exec, type ExecResult } from './exec.ts';
 
 /** What `qemu-img info --output=json` says that we rely on (qapi/block-core.json, ImageInfo). */
 const imageInfo = z.object({
@@ -43,4 +45,29 @@ export function makeQemuImg(exec: Exec, program = 'qemu-img'): QemuImg {
       await exec(program, ['resize', '-q', '-f', 'qcow2', path, String(size)]);
     },
   };
+}
+
+/** What `qemu-img check` found out about a disk's own tables. */
+export interface CheckedDisk {
+  /** `leaks`: they hold together, but room is taken that nothing uses. */
+  readonly tables: 'sound' | 'leaks' | 'damaged';
+  /** Its words. */
+  readonly said: string;
+}
+
+/**
+ * Reads how `qemu-img check` ended (qemu-img(1)): 2 alone is damage; with 1 it could not look, which says nothing of the disk.
+ * DATA_IN_USE, COMMAND_FAILED.
+ */
+export function readCheck({ exitCode, stdout, stderr }: ExecResult, disk: string): CheckedDisk {
+  const said = (stderr + stdout).trim();
+  const tables = ({ 0: 'sound', 2: 'damaged', 3: 'leaks' } as const)[exitCode];
+  if (tables) return { tables, said };
+  throw diskInUse(said, disk) ?? commandFailed(['qemu-img', 'check', disk], `exit code ${exitCode}`, said);
+}
+
+/** Checks a qcow2 alone: what it lies on is not opened. `repair` the least that is needed. What readCheck throws. */
+export async function checkDisk(exec: Exec, disk: string, repair?: 'leaks'): Promise<CheckedDisk> {
+  const words = ['check', '-q', ...(repair ? ['-r', repair] : []), chainName({ path: disk, format: 'qcow2' }, [])];
+  return readCheck(await exec('qemu-img', words, { allowFailure: true }), disk);
 }

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { chainName, type Exec, type Log, VirtainersError } from '@virtainers/core';
+import { checkDisk, type Exec, type Log, VirtainersError } from '@virtainers/core';
 
 /** For a log whose reader may find files missing. */
 export const COPIED =
@@ -15,23 +15,24 @@ export async function inodeOf(path: string): Promise<string> {
 }
 
 /**
- * Looks whether the overlay's own tables hold together (qemu-img(1), check: 0 they do, 2 they do not, 3 clusters are leaked); it
- * takes half a second for 200 GB. A QEMU that was killed leaks clusters: they are given back. Throws DISK_REFUSED.
+ * Looks whether the overlay's own tables hold together; it takes half a second for 200 GB. A QEMU that was killed leaks clusters:
+ * they are given back. Throws DISK_REFUSED for a damaged one, and what checkDisk throws.
  */
 export async function mendOverlay(exec: Exec, overlay: string, copied: boolean, log: Log): Promise<void> {
-  // Alone: what it lies on is not opened.
-  const disk = chainName({ path: overlay, format: 'qcow2' }, []);
-  const { exitCode, stdout, stderr } = await exec('qemu-img', ['check', '-q', disk], { allowFailure: true });
-  if (exitCode === 0) return;
-  if (exitCode === 3) {
-    const mended = await exec('qemu-img', ['check', '-q', '-r', 'leaks', disk], { allowFailure: true });
-    if (mended.exitCode !== 0) log.warn(`${overlay} takes more room than it needs: ${mended.stderr.trim()}`);
+  const { tables, said } = await checkDisk(exec, overlay);
+  if (tables === 'sound') return;
+  if (tables === 'leaks') {
+    const left = await checkDisk(exec, overlay, 'leaks').then(
+      (mended) => (mended.tables === 'sound' ? undefined : mended.said),
+      (error: Error) => error.message,
+    );
+    if (left !== undefined) log.warn(`${overlay} takes more room than it needs: ${left}`);
     return;
   }
   const why = copied ? ': it was copied while its machine ran, or its host died' : '';
   throw new VirtainersError(
     'DISK_REFUSED',
-    `opening ${overlay}: the disk is damaged${why}\n${(stderr + stdout).trim().slice(0, 1000).replace(/^/gm, '  ')}`,
+    `opening ${overlay}: the disk is damaged${why}\n${said.slice(0, 1000).replace(/^/gm, '  ')}`,
     {
       hint: 'copy it again from a stopped machine, or restore it; what can be saved of a copy of the file, qemu-img check -r all saves',
     },
