@@ -7,6 +7,8 @@ export interface Qcow2Header {
   readonly backingFile: string | undefined;
   readonly backingFormat: string | undefined;
   readonly clusterSize: number;
+  /** The smallest stretch of which it can say where it is kept: a cluster, or a 32nd of one (extended L2 entries). */
+  readonly granularity: number;
   readonly virtualSize: bigint;
   readonly encrypted: boolean;
   readonly l1Size: number;
@@ -23,6 +25,7 @@ export interface Qcow2Header {
 
 const MAGIC = 0x514649fb;
 const EXTENSION_BACKING_FORMAT = 0xe2792aca;
+const EXTENDED_L2 = 16n;
 const KNOWN_INCOMPATIBLE = 0b11111n;
 
 /** Reads the header from a file's first bytes (64 KiB are enough for any sane one). Undefined: not a qcow2 v2 or v3. */
@@ -50,6 +53,7 @@ export function parseQcow2Header(bytes: Buffer): Qcow2Header | undefined {
     backingFile,
     backingFormat: extension(bytes, headerLength, EXTENSION_BACKING_FORMAT)?.toString('utf8'),
     clusterSize: 2 ** clusterBits,
+    granularity: 2 ** clusterBits / ((incompatible & EXTENDED_L2) === 0n ? 1 : 32),
     virtualSize: bytes.readBigUInt64BE(24),
     encrypted: bytes.readUInt32BE(32) !== 0,
     l1Size: bytes.readUInt32BE(36),

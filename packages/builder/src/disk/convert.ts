@@ -50,6 +50,12 @@ export interface ConvertOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** QEMU's own clusters, compressed, where nothing else is said. */
+interface ClusterOptions {
+  readonly clusterSize?: number;
+  readonly compress?: boolean;
+}
+
 /**
  * Writes `to`, a compressed qcow2 of the same content. One writer in order, so that the same input gives the same bytes.
  * COMMAND_FAILED, with nothing left at `to`.
@@ -81,10 +87,12 @@ export async function convertWith(
   words: readonly string[],
   from: string,
   to: string,
-  options: ConvertOptions = {},
+  options: ConvertOptions & ClusterOptions = {},
 ): Promise<void> {
-  const output = ['-O', 'qcow2', '-o', 'compression_type=zstd'];
-  const args = ['convert', '-p', '-c', ...words, ...output, from, resolve(to)];
+  const { clusterSize, compress = true } = options;
+  const clusters = clusterSize === undefined ? '' : `,cluster_size=${clusterSize}`;
+  const output = [...(compress ? ['-c'] : []), '-O', 'qcow2', '-o', `compression_type=zstd${clusters}`];
+  const args = ['convert', '-p', ...words, ...output, from, resolve(to)];
   options.signal?.throwIfAborted();
   const child = qemu.spawn(args, WORK);
   const stop = () => child.kill('SIGTERM');

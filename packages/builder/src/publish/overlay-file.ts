@@ -12,23 +12,34 @@ export interface PackedDisk {
   readonly virtualSize: number;
 }
 
+/** The target's clusters, where the overlay does not keep track of smaller ones. */
+const CLUSTER = 64 * 1024;
+
 /**
- * Writes what `overlay` alone holds into `folder`: compressed, without zeros, in the guest's order, so that the same overlay
- * gives the same bytes. What it lies on is neither read nor needed: a hole of the same size stands in its place. The header
- * names `below.path`. The overlay's own header must have been checked.
+ * Writes what `overlay` alone holds into `folder`: without zeros, in the guest's order, so that the same overlay gives the same
+ * bytes. What it lies on is neither read nor needed: a hole stands in its place. The header names `below.path`. The overlay's
+ * own header must have been checked.
+ *
+ * Nothing of the hole may reach the result, where it would hide what is below. QEMU takes from the overlay's base what a written
+ * cluster has beyond the overlay's own, so clusters are as small as those; and compressing, it writes what is shorter than a cluster
+ * as one (qemu-img.c, convert_iteration_sectors), so the hole ends at no place within one, and a disk that does is not compressed.
  */
 export async function packOverlay(
   qemu: QemuTool,
   overlay: string,
-  below: Pick<ChainLink, 'path' | 'virtualSize'>,
+  below: Pick<ChainLink, 'path'>,
   folder: string,
   options: ConvertOptions = {},
 ): Promise<PackedDisk> {
   const [hole, path] = [join(folder, 'hole.raw'), join(folder, 'overlay.qcow2')];
+  const header = await readQcow2Header(overlay);
+  if (!header) throw new Error(`${overlay} is no qcow2`);
+  const [clusterSize, size] = [Math.min(CLUSTER, header.granularity), Number(header.virtualSize)];
   await writeFile(hole, '');
-  await truncate(hole, below.virtualSize);
+  await truncate(hole, Math.ceil(size / CLUSTER) * CLUSTER);
   const from = chainName({ path: overlay, format: 'qcow2' }, [{ path: hole, format: 'raw' }]);
-  await convertWith(qemu, ['-B', hole, '-F', 'raw'], from, path, options);
+  const words = ['-B', hole, '-F', 'raw'];
+  await convertWith(qemu, words, from, path, { ...options, clusterSize, compress: size % clusterSize === 0 });
   await nameBacking(qemu, path, below.path);
   return describePacked(path);
 }

@@ -19,6 +19,7 @@ const header: Qcow2Header = {
   backingFile: '/disk/disk.qcow2',
   backingFormat: 'qcow2',
   clusterSize: 65536,
+  granularity: 65536,
   virtualSize: BigInt(4 * GIB),
   encrypted: false,
   l1Size: 8,
