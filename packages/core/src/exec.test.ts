@@ -1,5 +1,6 @@
+import { text as readText } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { makeExec } from './exec.ts';
+import { makeExec, makeSpawn } from './exec.ts';
 
 const exec = makeExec();
 
@@ -16,4 +17,17 @@ test('an exit code is given back where failing is allowed, and thrown where not'
   const args = ['-e', 'process.exit(7)'];
   expect(await exec(process.execPath, args, { allowFailure: true })).toMatchObject({ exitCode: 7 });
   await expect(exec(process.execPath, args)).rejects.toThrow('exit code 7');
+});
+
+test("whatever language the person speaks, a program that is read speaks one; one on the terminal speaks the person's", async () => {
+  const env = { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8', LANGUAGE: 'de:fr' };
+  const script = 'printf "%s %s" "$LC_ALL" "${LANGUAGE-unset}"';
+  expect((await exec('sh', ['-c', script], { env })).stdout).toBe('C.UTF-8 unset');
+  const told = async (stdout: 'pipe' | 'inherit') => {
+    const child = makeSpawn()('sh', ['-c', `(${script}) >&2`], { env, stdout });
+    const [text] = await Promise.all([child.stderr && readText(child.stderr), child.exited]);
+    return text;
+  };
+  expect(await told('pipe')).toBe('C.UTF-8 unset');
+  expect(await told('inherit')).toBe('de_DE.UTF-8 de:fr');
 });

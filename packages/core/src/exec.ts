@@ -49,6 +49,9 @@ export type Spawn = (file: string, args: readonly string[], options?: SpawnOptio
 
 const STDERR_TAIL = 2000;
 
+/** What a program prints is read by us: it comes in one language, and names are UTF-8 (locale(7), gettext(3)). */
+const PLAIN_LOCALE = { LC_ALL: 'C.UTF-8', LANGUAGE: undefined } as const;
+
 /** The real Exec. `onRun` sees every argv before it runs (DEBUG). */
 export function makeExec(onRun?: (argv: readonly string[]) => void): Exec {
   return async (file, args, options = {}) => {
@@ -58,7 +61,7 @@ export function makeExec(onRun?: (argv: readonly string[]) => void): Exec {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
       ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
-      env: { ...options.env },
+      env: { ...options.env, ...PLAIN_LOCALE },
       reject: false,
       stripFinalNewline: false,
       maxBuffer: 64 * 1024 * 1024,
@@ -85,7 +88,8 @@ export function makeSpawn(onRun?: (argv: readonly string[]) => void): Spawn {
     onRun?.([file, ...args]);
     const settings: Options & { reject: false; buffer: false } = {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      env: { ...options.env },
+      // A person at the terminal is spoken to in the person's language.
+      env: { ...options.env, ...(options.stdout === 'inherit' ? {} : PLAIN_LOCALE) },
       detached: options.detached ?? false,
       cleanup: !options.detached,
       reject: false,

@@ -25,7 +25,7 @@ export interface SandboxPlan {
 
 /** An ordinary user's PATH has not always the folders of mount(8) and chroot(8). */
 export function sandboxEnvironment({ env }: Pick<BuildContext, 'env'>): Record<string, string> {
-  return { PATH: `${env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin`, LC_ALL: 'C.UTF-8' };
+  return { PATH: `${env['PATH'] ?? ''}:/usr/sbin:/usr/bin:/sbin:/bin` };
 }
 
 /**

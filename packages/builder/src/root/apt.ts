@@ -27,7 +27,6 @@ export async function resolvePackages(
     await writeFile(join(folder, 'preferences'), avoidance(avoid));
     const apt = (words: readonly string[]) =>
       ctx.exec('apt-get', [...privateApt(folder, selection.arch), ...words], {
-        env: { LC_ALL: 'C' },
         signal: ctx.signal,
       });
     try {

@@ -31,7 +31,6 @@ export async function bootstrap(ctx: BuildContext, plan: Bootstrap): Promise<voi
     await writeFile(join(repository, 'Release'), repositoryRelease(plan.suite, index));
     await ctx.exec('mmdebstrap', mmdebstrapArguments(plan, repository), {
       env: {
-        LC_ALL: 'C.UTF-8',
         TZ: 'UTC',
         SOURCE_DATE_EPOCH: String(ctx.sourceDateEpoch),
         DEBIAN_FRONTEND: 'noninteractive',

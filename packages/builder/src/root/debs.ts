@@ -42,7 +42,6 @@ export async function downloadDebs(
     const target = (locked: LockedPackage) => join(folder, locked.sha256);
     const words = missing.flatMap((locked) => [`${mirror}/${locked.path}`, target(locked), `SHA256:${locked.sha256}`]);
     const { stderr } = await ctx.exec(APT_HELPER, ['-o', 'APT::Sandbox::User=', '-q', 'download-file', ...words], {
-      env: { LC_ALL: 'C' },
       allowFailure: true,
       signal: ctx.signal,
     });

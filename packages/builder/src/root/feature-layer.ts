@@ -100,7 +100,7 @@ async function makeLayer(
     const [tree, tar] = [join(folder, 'tree'), join(folder, 'feature.tar')];
     for (const deb of debs) await ctx.exec('dpkg-deb', ['--extract', deb.file, tree], { signal: ctx.signal });
     const plain = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner'];
-    await ctx.exec('tar', ['-cf', tar, ...plain, '-C', tree, '.'], { env: { LC_ALL: 'C' }, signal: ctx.signal });
+    await ctx.exec('tar', ['-cf', tar, ...plain, '-C', tree, '.'], { signal: ctx.signal });
     const drop = (path: string) => rules.drop(path) || isAlias(definition, path);
     const tarRules = { drop, files, mtime: ctx.sourceDateEpoch, plain: true };
     return writeGzipLayer(tools, tar, layer, tarRules, ctx.signal);

@@ -28,9 +28,7 @@ export async function controlFields(exec: Exec, debs: readonly Deb[], fields: re
   const stanzas: string[] = [];
   for (let start = 0; start < debs.length; start += AT_ONCE) {
     const some = debs.slice(start, start + AT_ONCE);
-    const results = await Promise.all(
-      some.map((deb) => exec('dpkg-deb', ['--field', deb.file, ...fields], { env: { LC_ALL: 'C.UTF-8' } })),
-    );
+    const results = await Promise.all(some.map((deb) => exec('dpkg-deb', ['--field', deb.file, ...fields])));
     stanzas.push(...results.map((result) => result.stdout));
   }
   return stanzas;

@@ -77,7 +77,7 @@ export function openToolRoot(ctx: Pick<BuildContext, 'exec' | 'spawn'>, path: st
       ...args,
     ],
     // mke2fs reads names in a tar by the locale's character set; C.UTF-8 is part of libc-bin.
-    env: { LC_ALL: 'C.UTF-8', LOCPATH: join(path, 'usr/lib/locale'), TZ: 'UTC' },
+    env: { LOCPATH: join(path, 'usr/lib/locale'), TZ: 'UTC' },
   });
   return {
     path,

@@ -120,15 +120,21 @@ export function parseBlocks(text: string, skip: number): [number, number][] {
     .sort(([a], [b]) => a - b);
 }
 
-/** Where no file's content lies, by dumpe2fs(8), in order. */
-export async function freeSpace(ctx: BuildContext, place: Ext4Place): Promise<Stretch[]> {
-  const { stdout } = await ctx.exec('dumpe2fs', [device(place)], { timeoutMs: PATIENCE_MS, signal: ctx.signal });
-  return parseFree(stdout).map(([first, last]) => stretchOf(place, first, last - first + 1));
+/** Where no file's content lies, by dumpe2fs(8), in order. COMMAND_FAILED where it does not say. */
+export async function freeSpace(ctx: Pick<BuildContext, 'exec' | 'signal'>, place: Ext4Place): Promise<Stretch[]> {
+  const args = [device(place)];
+  const { stdout } = await ctx.exec('dumpe2fs', args, { timeoutMs: PATIENCE_MS, signal: ctx.signal });
+  const free = parseFree(stdout);
+  // Of a full group too there is a line.
+  if (!free) throw commandFailed(['dumpe2fs', ...args], 'it did not say which blocks are free', stdout);
+  return free.map(([first, last]) => stretchOf(place, first, last - first + 1));
 }
 
-/** `  Free blocks: 10-12, 20`, a line for each group. */
-export function parseFree(text: string): [number, number][] {
-  return [...text.matchAll(/^ {2}Free blocks: (.*)$/gm)]
+/** `  Free blocks: 10-12, 20`, a line for each group; undefined: no such line. */
+export function parseFree(text: string): [number, number][] | undefined {
+  const lines = [...text.matchAll(/^ {2}Free blocks: (.*)$/gm)];
+  if (lines.length === 0) return undefined;
+  return lines
     .flatMap(([, list = '']) => list.split(', ').filter(Boolean))
     .map((range): [number, number] => {
       const [first = '', last = first] = range.split('-');

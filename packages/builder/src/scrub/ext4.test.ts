@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseBlocks, parseFree } from './ext4-edit.ts';
+import { freeSpace, parseBlocks, parseFree } from './ext4-edit.ts';
 import { mountPoint, parseFstab } from './fstab.ts';
 import { intersect } from './stretches.ts';
 
@@ -21,6 +21,18 @@ test('free blocks, group by group', () => {
     [20, 20],
     [30, 31],
   ]);
+});
+
+test('a dumpe2fs that does not say what is free is no full disk', async () => {
+  const text = 'Freie Blöcke:             50\n\n\nGruppe 0: (Blöcke 0-99)\n  Freie Blöcke: 10-12, 20\n';
+  const exec = async () => ({ stdout: text, stderr: '', exitCode: 0 });
+  const superblock = { uuid: '', label: '', writtenAt: 1, blockSize: 4096, size: 409600, dirty: false };
+  const free = freeSpace({ exec, signal: undefined }, { disk: '/disk', start: 0, superblock, scratch: '/nowhere' });
+  await expect(free).rejects.toMatchObject({
+    code: 'COMMAND_FAILED',
+    message: expect.stringContaining('dumpe2fs /disk: it did not say which blocks are free'),
+  });
+  expect(parseFree('  Free blocks: \n')).toEqual([]);
 });
 
 test('what is in both of two lists of stretches', () => {

@@ -64,11 +64,7 @@ async function runGpgv(
   const keyring = join(folder, 'keyring');
   await writeFile(keyring, await readKey(key.path));
   const args = ['--homedir', folder, '--status-fd', '1', '--keyring', keyring, ...files];
-  const { stdout, stderr } = await ctx.exec('gpgv', args, {
-    allowFailure: true,
-    signal: ctx.signal,
-    env: { LC_ALL: 'C' },
-  });
+  const { stdout, stderr } = await ctx.exec('gpgv', args, { allowFailure: true, signal: ctx.signal });
   if (BROKEN.test(stdout) || !signersOf(stdout).some((signer) => key.fingerprints.includes(signer))) {
     throw bad(what, reasonOf(stdout, stderr, key));
   }
