@@ -16,6 +16,13 @@ export function isAccessible(path: string, mode?: number): Promise<boolean> {
   );
 }
 
+/** Writes all of it: one write(2) may take less, as where the disk gets full. */
+export async function writeAll(handle: Pick<FileHandle, 'write'>, bytes: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
+  }
+}
+
 /** Makes what was renamed into `directory` survive a power cut (fsync(2): a file's entry needs a sync of its own). */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r');

@@ -1,5 +1,6 @@
 import { open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeAll } from '@virtainers/core';
 import type { TarFile } from '../root/canonical-tar.ts';
 import type { ToolRoot } from '../root/tool-root.ts';
 import { CORE_MODULES, coreConfig, patchBootSector, patchCoreImage } from './grub.ts';
@@ -40,8 +41,8 @@ export async function installBiosGrub(
     await handle.read(first, 0, SECTOR, 0);
     const boot = patchBootSector(await readFile(join(modules, 'boot.img')), first, where.start);
     const image = patchCoreImage(await readFile(core), where);
-    await handle.write(boot, 0, boot.length, 0);
-    await handle.write(image, 0, image.length, where.start * SECTOR);
+    await writeAll(handle, boot, 0);
+    await writeAll(handle, image, where.start * SECTOR);
   } finally {
     await handle.close();
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { type Digest, digestOf, VirtainersError } from '@virtainers/core';
+import { type Digest, digestOf, VirtainersError, writeAll } from '@virtainers/core';
 
 /** A whole file of known content, read when its bytes are needed. */
 export interface FileSegment {
@@ -119,12 +119,4 @@ function changed(segment: FileSegment, size: number, digest: Digest): Virtainers
     `reading ${segment.path}: expected ${segment.digest} (${segment.size} bytes), got ${digest} (${size} bytes)`,
     { hint: 'the file changed while it was read, or the cache is damaged: remove that file and try again' },
   );
-}
-
-async function writeAll(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
 }

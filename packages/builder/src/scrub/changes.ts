@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { BuildContext } from '../context.ts';
 import type { Stretch } from '../diff/changed-blocks.ts';
 import { mapDisk } from '../diff/map-disk.ts';
+import { union } from './stretches.ts';
 
 /** A cluster of an overlay as `qemu-img create` makes it: written as a whole, nothing is read from below. */
 const CLUSTER = 64 * 1024;
@@ -19,9 +20,12 @@ export async function copySparse(ctx: BuildContext, from: string, to: string): P
   await ctx.exec('cp', ['--sparse=always', '--reflink=auto', from, to], { signal: ctx.signal });
 }
 
-/** Where two raw disks of the same size differ, in whole clusters and in order; what is a hole in `after` is one in `before`. */
+/**
+ * Where two raw disks of the same size differ, in whole clusters and in order. What is a hole in one of them is read all the
+ * same: e2fsck and some file systems (ZFS, btrfs, where they compress) make holes of zeros.
+ */
 export async function* changes(ctx: BuildContext, before: string, after: string): AsyncGenerator<Change> {
-  const stretches = (await mapDisk(ctx, after, ['-f', 'raw'])).filter(({ data }) => data);
+  const stretches = union(await filled(ctx, before), await filled(ctx, after));
   const [old, now] = [await open(before, 'r'), await open(after, 'r')];
   try {
     const { size } = await now.stat();
@@ -37,6 +41,10 @@ export async function* changes(ctx: BuildContext, before: string, after: string)
   } finally {
     await Promise.all([old.close(), now.close()]);
   }
+}
+
+async function filled(ctx: BuildContext, disk: string): Promise<Stretch[]> {
+  return (await mapDisk(ctx, disk, ['-f', 'raw'])).filter(({ data }) => data);
 }
 
 /** Cluster by cluster; neighbours of the same kind are one. */

@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { commandFailed, VirtainersError } from '@virtainers/core';
+import { commandFailed, VirtainersError, writeAll } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import type { Stretch } from '../diff/changed-blocks.ts';
 import { changes, copySparse } from './changes.ts';
@@ -47,7 +47,7 @@ export async function repair(ctx: BuildContext, place: Ext4Place): Promise<void>
   const picture = await open(disk, 'r+');
   try {
     for await (const { start: at, length, bytes } of changes(ctx, before, after)) {
-      await picture.write(bytes ?? Buffer.alloc(length), 0, length, start + at);
+      await writeAll(picture, bytes ?? Buffer.alloc(length), start + at);
     }
   } finally {
     await picture.close();

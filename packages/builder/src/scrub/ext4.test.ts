@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { freeSpace, parseBlocks, parseFree } from './ext4-edit.ts';
 import { mountPoint, parseFstab } from './fstab.ts';
-import { intersect } from './stretches.ts';
+import { intersect, union } from './stretches.ts';
 
 test("where a file's content lies, without its tables and first blocks", () => {
   expect(parseBlocks('EXTENTS:\n(0-9):100-109, (ETB0):7, (10-11[u]):50-51\n', 1)).toEqual([
@@ -66,4 +66,23 @@ test('fstab tells where a partition is mounted, however it calls it', () => {
   for (const spec of ['UUID=aa-bc', 'LABEL=', '/dev/vda1', '/dev/mapper/vg-var']) {
     expect(point(spec), spec).toBeUndefined();
   }
+});
+
+test('what is in any of some lists of stretches', () => {
+  const lists = [
+    [{ start: 20, length: 5 }],
+    [
+      { start: 0, length: 10 },
+      { start: 40, length: 1 },
+    ],
+    [
+      { start: 5, length: 15 },
+      { start: 21, length: 2 },
+    ],
+  ];
+  expect(union(...lists)).toEqual([
+    { start: 0, length: 25 },
+    { start: 40, length: 1 },
+  ]);
+  expect(union()).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { writeAll } from '@virtainers/core';
 import type { Stretch } from '../diff/changed-blocks.ts';
 
 const PIECE = 1024 * 1024;
@@ -18,13 +19,24 @@ export function intersect(first: readonly Stretch[], second: readonly Stretch[])
   return both;
 }
 
+/** What is in any of them, in order and without overlaps. Pure. */
+export function union(...lists: readonly (readonly Stretch[])[]): Stretch[] {
+  const all: Stretch[] = [];
+  for (const { start, length } of lists.flat().sort((a, b) => a.start - b.start)) {
+    const last = all.at(-1);
+    if (!last || start > last.start + last.length) all.push({ start, length });
+    else all[all.length - 1] = { ...last, length: Math.max(last.length, start + length - last.start) };
+  }
+  return all;
+}
+
 /** Puts zeros into a raw disk. */
 export async function zeroStretches(disk: string, stretches: readonly Stretch[]): Promise<void> {
   const handle = await open(disk, 'r+');
   try {
     for (const { start, length } of stretches) {
       for (let at = start; at < start + length; at += PIECE) {
-        await handle.write(ZEROS, 0, Math.min(PIECE, start + length - at), at);
+        await writeAll(handle, ZEROS.subarray(0, start + length - at), at);
       }
     }
   } finally {

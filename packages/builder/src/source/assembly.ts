@@ -1,6 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Digest, formatSize, freeBytes, VirtainersError } from '@virtainers/core';
+import { type Digest, formatSize, freeBytes, VirtainersError, writeAll } from '@virtainers/core';
 import { makeFollowers } from './follow-prefix.ts';
 import { type Part, type PartState, readState, writeState } from './part.ts';
 import { addRange, clipRanges, prefixOf, type Ranges, sizeOfRanges } from './ranges.ts';
@@ -150,12 +150,6 @@ function startHash(handle: FileHandle, sums: Sums, prefix: () => number, signal?
       return check;
     },
   };
-}
-
-async function writeAll(handle: FileHandle, piece: Buffer, at: number): Promise<void> {
-  for (let done = 0; done < piece.length; ) {
-    done += (await handle.write(piece, done, piece.length - done, at + done)).bytesWritten;
-  }
 }
 
 function roomFor(label: string, folder: string) {

@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { type Child, formatSize, type Spawn, toolMissing, VirtainersError } from '@virtainers/core';
+import { type Child, formatSize, type Spawn, toolMissing, VirtainersError, writeAll } from '@virtainers/core';
 
 export type Compression = 'xz' | 'gzip' | 'zstd' | 'bzip2';
 
@@ -161,9 +161,7 @@ export async function writeSparse(handle: FileHandle, piece: Buffer, offset: num
   for (let at = 0; at < piece.length; at += ZEROS.length) {
     const part = piece.subarray(at, at + ZEROS.length);
     if (part.equals(ZEROS.subarray(0, part.length))) continue;
-    for (let done = 0; done < part.length; ) {
-      done += (await handle.write(part, done, part.length - done, offset + at + done)).bytesWritten;
-    }
+    await writeAll(handle, part, offset + at);
   }
 }
 
