@@ -16,7 +16,6 @@ import { dataPaths, digestFile, type Log, readQcow2Header } from '@virtainers/co
 import { beforeAll, expect, test } from 'vitest';
 import type { BaseDisk } from '../../packages/runtime/src/disk/base-disk.ts';
 import { findMountedImage } from '../../packages/runtime/src/disk/base-disk.ts';
-import { keepTpm, keepVariables } from '../../packages/runtime/src/disk/machine-state.ts';
 import { type OpenDiskOptions, openDisk } from '../../packages/runtime/src/disk/open-disk.ts';
 import { exec, requireTool, spawn } from '../helpers/process.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
@@ -178,23 +177,26 @@ async function optionsFor(imageDir: string): Promise<OpenDiskOptions> {
   };
 }
 
-test.for(['checked', 'sidecar', 'overlay made', 'overlay'])('killed after "%s": the next start works', async (step) => {
-  const folder = await dataFolder();
-  const killed = await killedAfter(step, folder, {});
-  expect(killed).toBe(true);
-  const next = await open(folder);
-  expect(await holds(next.overlay, 0x11)).toBe(true);
-  expect((await readdir(folder)).sort()).toEqual(['local_image.json', 'local_image.lock', 'local_image.qcow2']);
-  await next.release();
-  const uuid = next.uuid;
-  for (const later of ['checked', 'sidecar', 'overlay']) {
-    expect(await killedAfter(later, folder, { diskSize: 128 * MIB })).toBe(true);
-  }
-  const last = await open(folder, { diskSize: 128 * MIB });
-  expect([last.uuid, last.virtualSize]).toEqual([uuid, 128 * MIB]);
-  expect(await holds(last.overlay, 0x11)).toBe(true);
-  await last.release();
-});
+test.for(['checked', 'sidecar', 'overlay made', 'put aside', 'overlay named', 'overlay'])(
+  'killed after "%s": the next start works',
+  async (step) => {
+    const folder = await dataFolder();
+    const killed = await killedAfter(step, folder, {});
+    expect(killed).toBe(true);
+    const next = await open(folder);
+    expect(await holds(next.overlay, 0x11)).toBe(true);
+    expect((await readdir(folder)).sort()).toEqual(['local_image.json', 'local_image.lock', 'local_image.qcow2']);
+    await next.release();
+    const uuid = next.uuid;
+    for (const later of ['checked', 'sidecar', 'overlay']) {
+      expect(await killedAfter(later, folder, { diskSize: 128 * MIB })).toBe(true);
+    }
+    const last = await open(folder, { diskSize: 128 * MIB });
+    expect([last.uuid, last.virtualSize]).toEqual([uuid, 128 * MIB]);
+    expect(await holds(last.overlay, 0x11)).toBe(true);
+    await last.release();
+  },
+);
 
 /** Stops for ever after a step and takes the lock away, which is what SIGKILL leaves: no cleanup of ours runs. */
 async function killedAfter(step: string, folder: string, options: Partial<OpenDiskOptions>): Promise<boolean> {
@@ -269,31 +271,6 @@ test('links and foreign headers are refused unread', async () => {
   await rm(disk.overlay);
   await writeFile(disk.overlay, 'x');
   await expect(open(folder)).rejects.toThrow(/not a qcow2 disk/);
-});
-
-test("the machine's own state stays with its overlay, and goes when that is made anew", async () => {
-  const folder = await dataFolder();
-  const paths = dataPaths(folder);
-  const users = { asRoot: true, qemu: { uid: 107, gid: 107 } };
-  const template = join(bases, 'variables.fd');
-  await writeFile(template, 'as the firmware has them');
-  const first = await open(folder);
-  for (const secure of [false, true]) await keepVariables(exec, paths, secure, template, users);
-  await keepTpm(paths, users);
-  await writeFile(paths.variables, 'as the guest has them');
-  await writeFile(join(paths.tpm, 'tpm2-00.permall'), 'sealed');
-  await first.release();
-
-  await (await open(folder)).release();
-  await keepVariables(exec, paths, false, template, users);
-  expect(await readFile(paths.variables, 'utf8')).toBe('as the guest has them');
-  expect(await readdir(paths.tpm)).toEqual(['tpm2-00.permall']);
-  expect((await stat(paths.secureVariables)).mode & 0o777).toBe(0o660);
-  expect((await stat(paths.tpm)).mode & 0o777).toBe(0o770);
-
-  await rm(first.overlay);
-  await (await open(folder)).release();
-  expect((await readdir(folder)).filter((name) => !name.startsWith('local_image.'))).toEqual([]);
 });
 
 test('a link in the place of the state is refused', async () => {

@@ -94,7 +94,7 @@ export function checkChain(
     'BASE_MISMATCH',
     `opening ${where}: it was made on ${named(chain, index)}${from}; here is ${named(found, index)}`,
     {
-      hint: `run the image that it was made with${from}; or move it onto this one: virtainers rebase FOLDER IMAGE; or make an image of its own of it: virtainers publish FOLDER REF --flatten; or use another data folder; or move local_image.qcow2 and local_image.json away to start afresh`,
+      hint: `run the image that it was made with${from}; or move it onto this one: virtainers rebase FOLDER IMAGE; or make an image of its own of it: virtainers publish FOLDER REF --flatten; or use another data folder; or move local_image.qcow2 away to start afresh: what belongs to it (local_image.json, local_tpm, local_variables.fd, local_secure_variables.fd) is then put aside, and goes back with it`,
     },
   );
 }

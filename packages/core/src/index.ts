@@ -1,5 +1,6 @@
 export * from './answer.ts';
 export * from './chain.ts';
+export * from './data/aside.ts';
 export * from './data/lock.ts';
 export * from './data/memory.ts';
 export * from './data/paths.ts';

@@ -1,10 +1,10 @@
-import { chmod, chown, lstat, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, chown, readFile, rm, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { VirtainersError } from '../errors.ts';
-import { syncDirectory, writeFileAtomically } from '../files.ts';
+import { isAccessible, syncDirectory, writeFileAtomically } from '../files.ts';
 import { checkFormatVersion } from '../format-version.ts';
 import { parseJson } from '../json.ts';
+import { putAside } from './aside.ts';
 import type { DataPaths } from './paths.ts';
 
 const FORMAT_VERSION = 1;
@@ -63,27 +63,11 @@ export async function overlayStamp(path: string): Promise<MemoryRecord['overlay'
  * Renames saved memory and its record out of the way, for people to decide on; nothing ever takes it back by itself. Only the
  * holder of the folder's lock may call it. Gives back its new name; undefined where there was none.
  */
-export async function putMemoryAside(
-  { folder, memory, memoryRecord }: DataPaths,
-  now: Date,
-): Promise<string | undefined> {
-  const there = async (path: string) => (await lstat(path).catch(() => undefined)) !== undefined;
-  if (!(await there(memoryRecord))) return undefined;
-  const aside = await freeName(join(folder, `local_memory.aside-${now.toISOString().replaceAll(/[-:]|\.\d+/g, '')}`));
+export async function putMemoryAside({ memory, memoryRecord }: DataPaths, now: Date): Promise<string | undefined> {
+  if (!(await isAccessible(memoryRecord))) return undefined;
   // The memory first: a start that finds a record alone puts that aside too, but removes memory without a record.
-  if (await there(memory)) await rename(memory, `${aside}.save`);
-  await syncDirectory(folder);
-  await rename(memoryRecord, `${aside}.json`);
-  await syncDirectory(folder);
-  return `${aside}.save`;
-}
-
-async function freeName(wanted: string): Promise<string> {
-  for (let count = 0; ; count += 1) {
-    const name = count === 0 ? wanted : `${wanted}-${count}`;
-    const taken = await Promise.all([`${name}.json`, `${name}.save`].map((path) => lstat(path).catch(() => undefined)));
-    if (taken.every((facts) => facts === undefined)) return name;
-  }
+  const [aside] = await putAside([memory, memoryRecord], now);
+  return aside;
 }
 
 /**

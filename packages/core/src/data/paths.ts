@@ -7,6 +7,8 @@ export interface DataPaths {
   /** The overlay while it is made. */
   readonly temp: string;
   readonly sidecar: string;
+  /** The sidecar of an overlay that is being made: it gets its name after the overlay. */
+  readonly sidecarTemp: string;
   readonly lock: string;
   /** A copy of the overlay of a running machine, for as long as somebody reads it. */
   readonly copy: string;
@@ -30,6 +32,7 @@ export function dataPaths(folder: string): DataPaths {
     overlay,
     temp: `${overlay}.new`,
     sidecar: join(folder, 'local_image.json'),
+    sidecarTemp: join(folder, 'local_image.json.new'),
     lock: join(folder, 'local_image.lock'),
     copy: join(folder, 'local_image.copy.qcow2'),
     changing: join(folder, 'local_image.changing'),

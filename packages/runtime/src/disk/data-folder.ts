@@ -57,14 +57,15 @@ async function unwritable(folder: string, cause: Error): Promise<VirtainersError
 
 /** What an earlier start left half made. Only the holder of the lock may call it. */
 export async function removeLeftovers(paths: DataPaths): Promise<void> {
-  const { folder, temp, copy, memoryTemp, memory, memoryRecord } = paths;
+  const { folder, temp, sidecarTemp, copy, memoryTemp, memory, memoryRecord } = paths;
   const names = await readdir(folder);
   for (const name of names) {
-    if (/^local_(image|memory)\.json\.[0-9a-f]+\.tmp$/.test(name)) await rm(join(folder, name), { force: true });
+    if (/^local_(image|memory)\.json(\.new)?\.[0-9a-f]+\.tmp$/.test(name))
+      await rm(join(folder, name), { force: true });
   }
   // Without its record memory is half written, or has been used.
   const unusable = names.includes(basename(memoryRecord)) ? [] : [memory];
-  for (const path of [temp, copy, memoryTemp, ...unusable]) await rm(path, { force: true });
+  for (const path of [temp, sidecarTemp, copy, memoryTemp, ...unusable]) await rm(path, { force: true });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { chown, rm } from 'node:fs/promises';
-import { type DataPaths, type Exec, isAccessible, makeFolders, statePaths } from '@virtainers/core';
+import { type DataPaths, type Exec, isAccessible, makeFolders } from '@virtainers/core';
 import { own, type Users } from './data-folder.ts';
 import { publishOverlay } from './overlay.ts';
 
@@ -34,9 +34,4 @@ export async function keepTpm({ folder, tpm }: DataPaths, users: Users): Promise
   if (!users.asRoot) return;
   await makeFolders(AUTHORITY, 0o700);
   await chown(AUTHORITY, users.qemu.uid, users.qemu.gid);
-}
-
-/** A new overlay is another machine: it does not trust the keys, and does not get the secrets, of the one before it. */
-export async function removeState(paths: DataPaths): Promise<void> {
-  for (const path of statePaths(paths)) await rm(path, { recursive: true, force: true });
 }

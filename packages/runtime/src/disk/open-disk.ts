@@ -10,7 +10,6 @@ import {
   type Log,
   lockFile,
   macAt,
-  newSidecar,
   readSidecar,
   type Sidecar,
   type Spawn,
@@ -24,9 +23,9 @@ import type { BaseDisk } from './base-disk.ts';
 import { openToQemu, own, prepareFolder, removeLeftovers, requireWritable, type Users } from './data-folder.ts';
 import { handOver } from './hand-over.ts';
 import { readImageChain } from './image-chain.ts';
-import { removeState } from './machine-state.ts';
+import { describeMachine, finishMaking, makeMachine } from './make-machine.ts';
 import { COPIED, inodeOf, isCopyOfRunning, mendOverlay } from './mend-overlay.ts';
-import { createOverlay, growOverlay, publishOverlay, readOverlay } from './overlay.ts';
+import { growOverlay, readOverlay } from './overlay.ts';
 import { type OverlayPlan, planOverlay } from './overlay-plan.ts';
 
 export interface OpenDiskOptions extends Users {
@@ -113,8 +112,9 @@ function nameFullFolder(error: unknown, folder: string): unknown {
 }
 
 async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths, lock: DataLock): Promise<OpenDisk> {
-  const sidecar = await readSidecar(paths.sidecar);
   const header = await readOverlay(paths.overlay);
+  if (header) await finishMaking(paths);
+  const sidecar = await readSidecar(paths.sidecar);
   const chain = await readImageChain(exec, options.base, sidecar, options);
   const plan = planOverlay({ path: paths.overlay, header, sidecar, chain, diskSize: options.diskSize });
   await options.onStep?.('checked');
@@ -128,58 +128,33 @@ async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths
   await own(paths.lock, paths.folder, options);
   // The overlay's own words for the chain may be others than where it lies here and now.
   const backing = plan.chain.length === 0 ? [] : chain.map(({ path, format }) => ({ path, format })).reverse();
-  if (plan.action === 'create') await removeState(paths);
-  const kept = await keepSidecar(plan, sidecar, paths, options);
-  await carryOut(exec, plan, backing, paths, options);
+  const kept =
+    plan.action === 'create'
+      ? await makeMachine(exec, plan, backing, paths, options)
+      : await keepMachine(exec, plan, sidecar, backing, paths, options);
+  await options.onStep?.('overlay');
   await requireWritable(exec, paths.overlay, options);
   await lock.running(await inodeOf(paths.overlay));
   const warnings = copied ? [...plan.warnings, COPIED] : plan.warnings;
   return describe({ ...plan, warnings }, backing, kept, lock, paths, options);
 }
 
-/**
- * The sidecar comes before the overlay: alone it binds nothing, and the next start begins anew; an overlay alone
- * would have lost its base.
- */
-async function keepSidecar(
-  plan: OverlayPlan,
-  sidecar: Sidecar | undefined,
-  paths: DataPaths,
-  options: OpenDiskOptions,
-): Promise<Sidecar> {
-  const fresh = plan.action === 'create' || !sidecar;
-  const reference = options.reference ?? (fresh ? undefined : sidecar.reference);
-  const { diffIDs: _, ...made } = fresh ? newSidecar(plan.chain, reference) : sidecar;
-  const next: Sidecar = {
-    ...{ ...made, chain: [...plan.chain] },
-    ...(reference === undefined ? {} : { reference }),
-    ...(options.diffIDs === undefined ? {} : { diffIDs: [...options.diffIDs] }),
-  };
-  if (!isDeepStrictEqual(next, sidecar)) await writeSidecar(paths.sidecar, next);
-  await own(paths.sidecar, paths.folder, options);
-  await options.onStep?.('sidecar');
-  return next;
-}
-
-async function carryOut(
+/** The sidecar and the size that the overlay is to have. */
+async function keepMachine(
   exec: Exec,
-  plan: OverlayPlan,
+  plan: Extract<OverlayPlan, { action: 'use' }>,
+  sidecar: Sidecar | undefined,
   backing: readonly DiskFile[],
   paths: DataPaths,
   options: OpenDiskOptions,
-): Promise<void> {
-  const [below] = backing;
-  if (plan.action === 'create' && below) {
-    await createOverlay(exec, paths.temp, below, plan.size);
-    await own(paths.temp, paths.folder, options);
-    await options.onStep?.('overlay made');
-    await publishOverlay(paths.temp, paths.overlay);
-  } else {
-    await own(paths.overlay, paths.folder, options);
-    if (plan.action === 'use' && plan.growTo !== undefined)
-      await growOverlay(exec, paths.overlay, backing, plan.growTo);
-  }
-  await options.onStep?.('overlay');
+): Promise<Sidecar> {
+  const next = describeMachine(sidecar, plan.chain, options);
+  if (!isDeepStrictEqual(next, sidecar)) await writeSidecar(paths.sidecar, next);
+  await own(paths.sidecar, paths.folder, options);
+  await options.onStep?.('sidecar');
+  await own(paths.overlay, paths.folder, options);
+  if (plan.growTo !== undefined) await growOverlay(exec, paths.overlay, backing, plan.growTo);
+  return next;
 }
 
 function describe(

@@ -34,10 +34,14 @@ export async function createOverlay(exec: Exec, temp: string, below: DiskFile, s
 
 /** Makes a finished file visible: on disk first, then under its name. */
 export async function publishOverlay(temp: string, path: string): Promise<void> {
-  const handle = await open(temp, 'r+');
-  await handle.sync().finally(() => handle.close());
+  await syncFile(temp);
   await rename(temp, path);
   await syncDirectory(dirname(path));
+}
+
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  await handle.sync().finally(() => handle.close());
 }
 
 /** Grows the overlay; `below`: all that it lies on, from the top. */
