@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { appendFile, readdir, readlink, rename, stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
+import { CONSOLE_LOG_BYTES } from '../daemon/driver.ts';
 
 export interface ConsoleHeir {
   /** Reads on where virtlogd, which was killed, has stopped. */
@@ -8,9 +9,6 @@ export interface ConsoleHeir {
   /** Returns when what was read is written. */
   stop(): Promise<unknown>;
 }
-
-/** virtlogd's own max_size, as it is told (daemonConfig). */
-const MAX_SIZE = 2 * 1024 * 1024;
 
 /**
  * Second reading ends of the pipes on which QEMU writes the guest's console and its own words. virtlogd's are gone for good when
@@ -73,6 +71,6 @@ async function loggedPipes(process: string): Promise<string[]> {
 /** Appends to a log, and begins a new one when it is full. */
 async function append(path: string, bytes: Uint8Array): Promise<void> {
   const { size } = await stat(path).catch(() => ({ size: 0 }));
-  if (size >= MAX_SIZE) await rename(path, `${path}.0`);
+  if (size >= CONSOLE_LOG_BYTES) await rename(path, `${path}.0`);
   await appendFile(path, bytes, { mode: 0o600 });
 }

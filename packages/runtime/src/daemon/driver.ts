@@ -26,6 +26,9 @@ export interface Driver {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** At which size the console's log is put aside and begun again, as virtlogd does by default. */
+export const CONSOLE_LOG_BYTES = 2 * 1024 ** 2;
+
 /** Our wrapper of QEMU stands before QEMU: libvirt asks the first one it finds for its capabilities. */
 const path = (emulators: string) =>
   `${emulators}:${IN_IMAGE.bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
@@ -95,6 +98,6 @@ export function daemonConfig(driver: Driver): Record<string, string> {
     'libvirtd.conf': ['auth_unix_rw = "none"', 'unix_sock_rw_perms = "0700"', 'unix_sock_ro_perms = "0700"', ''].join(
       '\n',
     ),
-    'virtlogd.conf': ['max_size = 2097152', 'max_backups = 3', ''].join('\n'),
+    'virtlogd.conf': [`max_size = ${CONSOLE_LOG_BYTES}`, 'max_backups = 3', ''].join('\n'),
   };
 }
