@@ -35,7 +35,7 @@ export function startLife(docker: Engine, name: string): Life {
   const ended = child.exited.then(({ exitCode }) => exitCode);
   const until = async (what: string, reached: () => boolean) => {
     const end = new AbortController();
-    const timer = setTimeout(() => end.abort(new Error('not within two minutes')), 120_000);
+    const timer = setTimeout(() => end.abort(new Error('not within five minutes')), 300_000);
     void ended.then((code) => end.abort(new Error(`it ended with ${code}`)));
     try {
       while (!reached()) await once(heard, 'line', { signal: end.signal });
