@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { parseNetworkDisk, withoutPassword } from './network-disk.ts';
+import { parseNetworkDisk, withoutSecrets } from './network-disk.ts';
 
 const STORE = 'iqn.2026-01.example:store';
 
@@ -35,7 +35,8 @@ test.for<[string, RegExp]>([
   ['rbd:disks/space/music', /no namespace/],
   ['rbd:disks/music@monday', /no snapshot/],
   ['rbd:disks/music:password=x', /password= is not known; id=, conf=, keyring= are/],
-  ['rbd:disks/music:keyring=k', /keyring= cannot be "k"/],
+  ['rbd:disks/music:constructor=x', /constructor= is not known/],
+  ['rbd:disks/music:keyring=k', /keyring= has to be the path of a file/],
   ['rbd:disks/music:a:b', /one name is enough/],
   ['rbd:disks/music:a,b', /is no name/],
   ['iscsi://10.0.0.9/music/1', /TARGET\/LUN/],
@@ -51,6 +52,13 @@ test.for<[string, RegExp]>([
   expect(said).not.toContain('hidden');
 });
 
-test('a password that stands in a URI all the same is not shown', () => {
-  expect(withoutPassword('iscsi://me%hidden@h/x/1')).toBe('iscsi://me%***@h/x/1');
+test.for([
+  ['iscsi://me%hidden@h/x/1', 'iscsi://***@h/x/1'],
+  ['iscsi://me%hid/den@h/x/1', 'iscsi://***@h/x/1'],
+  ['rbd:vms/db:id=admin:key=hidden==', 'rbd:vms/db:id=admin:key=***'],
+  ['rbd:vms/db:password=hidden:conf=/etc/ceph/a.conf:ro', 'rbd:vms/db:password=***:conf=/etc/ceph/a.conf:ro'],
+  ['rbd:vms/db:keyring=hidden==', 'rbd:vms/db:keyring=***'],
+] as const)('a secret that stands in %s all the same is not shown', ([text, shown]) => {
+  expect(withoutSecrets(text)).toBe(shown);
+  expect(parseNetworkDisk(text)).not.toContain('hid');
 });

@@ -38,6 +38,14 @@ const ISCSI_PORT = 3260;
 /** A path that needs no escaping in any of QEMU's syntaxes. */
 const PATH = /^\/[\w./+-]{1,500}$/;
 const USER = /^[\w.+-]{1,64}$/;
+/** What may stand behind a disk as `key=value`, and how that is said. */
+const VALUES: Readonly<Record<string, readonly [RegExp, string]>> = {
+  id: [USER, "a user's name"],
+  user: [USER, "a user's name"],
+  conf: [PATH, 'the path of a file'],
+  keyring: [PATH, 'the path of a file'],
+  'password-file': [PATH, 'the path of a file'],
+};
 /** RFC 3720, 3.2.6.3: iqn., eui. and naa. names. */
 const TARGET = /^(?:iqn|eui|naa)\.[A-Za-z0-9.:_-]{1,219}$/;
 
@@ -53,16 +61,19 @@ export function parseNetworkDisk(text: string): NetworkDisk | string {
   return 'not a disk on the network; a file is mounted in /volumes, a device in /dev/vm';
 }
 
-/** The same text as it may be shown. */
-export function withoutPassword(text: string): string {
-  return text.replace(/(\/\/[^/@%]*)%[^/]*@/, '$1%***@');
+/** The same text as it may be shown: who writes a login or a key into it, in another program's syntax, finds it nowhere. */
+export function withoutSecrets(text: string): string {
+  const shown = (word: string, key: string, value: string) => {
+    return Object.hasOwn(VALUES, key) && VALUES[key]?.[0].test(value) ? word : `:${key}=***`;
+  };
+  return text.replace(/^(iscsi:\/\/).*@/is, '$1***@').replace(/:([^:=]*)=([^:]*)/g, shown);
 }
 
 function parseRbd(text: string): NetworkDisk | string {
   const [place = '', ...words] = text.slice('rbd:'.length).split(':');
   const [, pool, image] = /^([\w.-]{1,64})\/([\w.-]{1,96})$/.exec(place) ?? [];
   if (pool === undefined || image === undefined) return 'POOL/IMAGE is expected; no namespace, no snapshot';
-  const tail = readTail(words, { id: USER, conf: PATH, keyring: PATH });
+  const tail = readTail(words, ['id', 'conf', 'keyring']);
   if (typeof tail === 'string') return tail;
   return {
     protocol: 'rbd',
@@ -83,7 +94,7 @@ function parseIscsi(text: string): NetworkDisk | string {
   if (port < 1 || port > 65_535) return `${digits} is no port`;
   const [, target = '', lun = '', tailText = ''] = /^([^/]*)\/(\d{1,5})((?::.*)?)$/.exec(rest) ?? [];
   if (!TARGET.test(target)) return 'TARGET/LUN is expected, such as iqn.2026-01.example:store/1';
-  const tail = readTail(tailText.split(':').slice(1), { user: USER, 'password-file': PATH });
+  const tail = readTail(tailText.split(':').slice(1), ['user', 'password-file']);
   if (typeof tail === 'string') return tail;
   const [user, passwordFile] = [tail.values['user'], tail.values['password-file']];
   if ((user === undefined) !== (passwordFile === undefined)) return 'user and password-file go together';
@@ -110,14 +121,14 @@ interface Tail {
 }
 
 /** What stands behind, parted by colons: `key=value` of those allowed, a name, `ro`. */
-function readTail(words: readonly string[], allowed: Readonly<Record<string, RegExp>>): Tail | string {
+function readTail(words: readonly string[], allowed: readonly string[]): Tail | string {
   const values: Record<string, string> = {};
   const names: string[] = [];
   for (const word of words.filter((each) => each !== 'ro')) {
     const [, key, value = ''] = /^([^=]*)=(.*)$/.exec(word) ?? [];
     if (key === undefined) names.push(word);
-    else if (!allowed[key]) return `${key}= is not known; ${Object.keys(allowed).join('=, ')}= are`;
-    else if (!allowed[key].test(value)) return `${key}= cannot be ${JSON.stringify(value)}`;
+    else if (!allowed.includes(key)) return `${key}= is not known; ${allowed.join('=, ')}= are`;
+    else if (!VALUES[key]?.[0].test(value)) return `${key}= has to be ${VALUES[key]?.[1]}`;
     else values[key] = value;
   }
   const [name] = names;

@@ -11,7 +11,7 @@ import {
   parseNetworkDisk,
   readExtraDisk,
   VirtainersError,
-  withoutPassword,
+  withoutSecrets,
 } from '@virtainers/core';
 
 /** A disk for a container, found and named. */
@@ -120,7 +120,7 @@ const CEPH = '/etc/ceph';
 /** In the container its files have the same paths as here. */
 async function findNetworkDisk(word: string): Promise<FetchedDisk> {
   const disk = parseNetworkDisk(word);
-  const shown = withoutPassword(word);
+  const shown = withoutSecrets(word);
   if (typeof disk === 'string') throw bad(shown, disk, NETWORK_DISK_ALLOWED);
   const files = disk.protocol === 'rbd' ? [disk.conf, disk.keyring] : [disk.passwordFile];
   const paths = files.filter((path) => path !== undefined);

@@ -1,4 +1,4 @@
-import { type NetworkDisk, parseNetworkDisk, withoutPassword } from '@virtainers/core';
+import { type NetworkDisk, parseNetworkDisk, withoutSecrets } from '@virtainers/core';
 import type { Reader } from './reader.ts';
 
 /** DISKS: disks on the network, parted by spaces, in the guest's order. Each one that is none is a problem of its own. */
@@ -7,7 +7,7 @@ export function readDisks(reader: Reader): NetworkDisk[] {
   return words.flatMap((word) => {
     const disk = parseNetworkDisk(word);
     if (typeof disk !== 'string') return [disk];
-    reader.problem('DISKS', `${JSON.stringify(withoutPassword(word).slice(0, 200))}: ${disk}`);
+    reader.problem('DISKS', `${JSON.stringify(withoutSecrets(word).slice(0, 200))}: ${disk}`);
     return [];
   });
 }
