@@ -1,4 +1,5 @@
 import { digestBytes, VirtainersError } from '@virtainers/core';
+import { z } from 'zod';
 import type { BuildContext } from '../context.ts';
 import { requireNetwork } from '../offline.ts';
 import { DOCKER_MEDIA_TYPES, MEDIA_TYPES } from './media-types.ts';
@@ -27,8 +28,8 @@ export async function readRegistryImage(
   reference: string,
   options: RegistryOptions = {},
 ): Promise<RegistryImage> {
-  const raw = await inspect(ctx, reference, ['--raw'], options);
-  if (isIndex(raw)) {
+  const raw = await readManifest(ctx, reference, options);
+  if (isIndex(raw, reference)) {
     return readRegistryImage(ctx, chooseFrom(raw, reference, options.arch ?? 'amd64'), options);
   }
   const digest = digestBytes(raw);
@@ -51,16 +52,33 @@ export async function readRegistryImages(
   reference: string,
   options: RegistryOptions = {},
 ): Promise<RegistryImage[]> {
-  const raw = await inspect(ctx, reference, ['--raw'], options);
-  if (!isIndex(raw)) return [await readRegistryImage(ctx, reference, options)];
+  const raw = await readManifest(ctx, reference, options);
+  if (!isIndex(raw, reference)) return [await readRegistryImage(ctx, reference, options)];
   const { manifests } = parse(indexSchema, Buffer.from(raw), `${reference}, index`);
   const ours = manifests.filter(({ platform }) => platform === undefined || platform.os === 'linux');
   return Promise.all(ours.map(({ digest }) => readRegistryImage(ctx, withDigest(reference, digest), options)));
 }
 
-function isIndex(raw: string): boolean {
-  const { mediaType } = JSON.parse(raw) as { mediaType?: string };
-  return mediaType === MEDIA_TYPES.index || mediaType === DOCKER_MEDIA_TYPES.index || raw.includes('"manifests"');
+/** A manifest or index; where the reference has a digest, the one with that digest: `skopeo inspect --raw` looks at none. */
+async function readManifest(
+  ctx: Pick<BuildContext, 'exec' | 'env' | 'signal' | 'offline'>,
+  reference: string,
+  options: RegistryOptions,
+): Promise<string> {
+  const raw = await inspect(ctx, reference, ['--raw'], options);
+  const [, wanted] = reference.split('@');
+  const digest = digestBytes(raw);
+  if (wanted === undefined || wanted === digest) return raw;
+  throw new VirtainersError('DIGEST_MISMATCH', `reading ${reference}: the registry gave ${digest}`, {
+    hint: 'do not trust what this registry, or whatever stands before it, says; ask another one',
+  });
+}
+
+const kindSchema = z.looseObject({ mediaType: z.string().optional(), manifests: z.unknown().optional() });
+
+function isIndex(raw: string, reference: string): boolean {
+  const { mediaType, manifests } = parse(kindSchema, Buffer.from(raw), `${reference}, manifest`);
+  return mediaType === MEDIA_TYPES.index || mediaType === DOCKER_MEDIA_TYPES.index || manifests !== undefined;
 }
 
 function chooseFrom(raw: string, reference: string, arch: string): string {
