@@ -50,7 +50,9 @@ export async function mountLayers(
 async function giveBack(ctx: BuildContext, url: string, response: Response, authorization: string | undefined) {
   ctx.log.debug(`mounting layers: ${response.status} for ${url}`);
   const location = response.status === 202 ? response.headers.get('location') : null;
-  if (location !== null) await send(ctx, 'DELETE', new URL(location, url).href, authorization);
+  const upload = location === null ? undefined : new URL(location, url);
+  // The login is this registry's: whoever else is named gets nothing, and the upload expires.
+  if (upload && upload.origin === new URL(url).origin) await send(ctx, 'DELETE', upload.href, authorization);
 }
 
 function post(ctx: BuildContext, url: string, authorization: string | undefined): Promise<Response> {
