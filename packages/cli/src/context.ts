@@ -1,4 +1,5 @@
 import type { Exec, Log, Spawn } from '@virtainers/core';
+import type { z } from 'zod';
 import type { CommandTable } from './commands/rows.ts';
 import type { Display } from './progress/display.ts';
 
@@ -30,4 +31,6 @@ export type Action = (cli: CliContext, args: readonly string[], options: unknown
 /** What commands/*.ts export. */
 export interface CommandModule {
   readonly action: Action;
+  /** What it reads of its options; without it, none. */
+  readonly schema?: z.ZodObject;
 }

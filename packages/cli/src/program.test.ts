@@ -87,3 +87,18 @@ test('every example is understood', () => {
     expect(read(line).name, command).toBeDefined();
   }
 });
+
+/** `-o, --output <file>` -> `output`, as commander calls what was given. */
+function optionKey(flags: string): string {
+  const word = /--(?:no-)?([a-z0-9-]+)/.exec(flags)?.[1] ?? '';
+  return word.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+test.each(COMMANDS.map((row) => [row.name, row] as const))(
+  '%s reads the options that it has, and no others',
+  async (_, row) => {
+    const { schema } = await row.load();
+    const keys = [...new Set(row.options.map(({ flags }) => optionKey(flags)))];
+    expect(Object.keys(schema?.shape ?? {}).sort()).toEqual(keys.sort());
+  },
+);

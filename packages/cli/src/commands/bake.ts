@@ -7,7 +7,7 @@ import { checksum, engine, flag, pairs, parseOptions, path, platform, size } fro
 
 const words = z.array(z.string()).optional();
 
-const schema = z.object({
+export const schema = z.object({
   output: path.optional(),
   load: engine.optional(),
   push: z.string().min(1).optional(),

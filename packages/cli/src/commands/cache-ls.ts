@@ -5,7 +5,7 @@ import { renderColumns } from '../columns.ts';
 import type { Action } from '../context.ts';
 import { flag, parseOptions } from '../options.ts';
 
-const schema = z.object({ cacheDir: z.string().optional(), json: flag });
+export const schema = z.object({ cacheDir: z.string().optional(), json: flag });
 
 export const action: Action = async (cli, _args, raw) => {
   const { cacheDir, json } = parseOptions(schema, raw);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Action } from '../context.ts';
 import { parseOptions } from '../options.ts';
 
-const schema = z.object({ cacheDir: z.string().optional() });
+export const schema = z.object({ cacheDir: z.string().optional() });
 
 export const action: Action = async (cli, _args, raw) => {
   const { cacheDir } = parseOptions(schema, raw);

@@ -9,7 +9,7 @@ import { entryAsJson, renderEntries, total } from './cache-ls.ts';
 const DAY_MS = 24 * 3600 * 1000;
 const KEPT_MS = 30 * DAY_MS;
 
-const schema = z.object({
+export const schema = z.object({
   olderThan: age.optional(),
   all: flag,
   dryRun: flag,

@@ -7,7 +7,7 @@ import { renderColumns } from '../columns.ts';
 import type { Action } from '../context.ts';
 import { flag, parseOptions } from '../options.ts';
 
-const schema = z.object({
+export const schema = z.object({
   arch: z.enum(ARCHITECTURES, 'amd64 or arm64').optional(),
   all: flag,
   cacheDir: z.string().optional(),

@@ -7,7 +7,7 @@ import { renderColumns } from '../columns.ts';
 import type { Action } from '../context.ts';
 import { engine, flag, parseOptions } from '../options.ts';
 
-const schema = z.object({
+export const schema = z.object({
   base: z.string().min(1).optional(),
   insecure: flag,
   engine: engine.optional(),

@@ -6,7 +6,7 @@ import { renderColumns } from '../columns.ts';
 import type { Action } from '../context.ts';
 import { flag, parseOptions } from '../options.ts';
 
-const schema = z.object({ json: flag, cacheDir: z.string().optional() });
+export const schema = z.object({ json: flag, cacheDir: z.string().optional() });
 
 export const action: Action = async (cli, _args, raw) => {
   const { json, cacheDir } = parseOptions(schema, raw);

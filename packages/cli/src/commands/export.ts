@@ -5,7 +5,7 @@ import { makeBuildContext } from '../build-context.ts';
 import type { Action } from '../context.ts';
 import { engine, parseOptions } from '../options.ts';
 
-const schema = z.object({ engine: engine.optional(), cacheDir: z.string().optional() });
+export const schema = z.object({ engine: engine.optional(), cacheDir: z.string().optional() });
 
 export const action: Action = async (cli, [source = '', file = ''], raw) => {
   const { cacheDir, engine } = parseOptions(schema, raw);

@@ -6,7 +6,13 @@ import { renderColumns } from '../columns.ts';
 import type { Action } from '../context.ts';
 import { flag, parseOptions } from '../options.ts';
 
-const schema = z.object({ insecure: flag, sbom: flag, provenance: flag, cacheDir: z.string().optional(), json: flag });
+export const schema = z.object({
+  insecure: flag,
+  sbom: flag,
+  provenance: flag,
+  cacheDir: z.string().optional(),
+  json: flag,
+});
 
 export const action: Action = async (cli, [origin = ''], raw) => {
   const { insecure, sbom, provenance, cacheDir, json } = parseOptions(schema, raw);

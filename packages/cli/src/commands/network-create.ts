@@ -6,7 +6,7 @@ import { engine, flag, parseOptions } from '../options.ts';
 
 const words = z.array(z.string()).default([]);
 
-const schema = z.object({
+export const schema = z.object({
   subnet: words,
   ipRange: words,
   gateway: words,

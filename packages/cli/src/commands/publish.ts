@@ -5,7 +5,7 @@ import { makeBuildContext } from '../build-context.ts';
 import type { Action } from '../context.ts';
 import { engine, flag, parseOptions, path } from '../options.ts';
 
-const schema = z.object({
+export const schema = z.object({
   output: path.optional(),
   flatten: flag,
   commit: flag,

@@ -6,7 +6,7 @@ import { makeBuildContext } from '../build-context.ts';
 import type { Action } from '../context.ts';
 import { engine, flag, parseOptions, path } from '../options.ts';
 
-const schema = z.object({
+export const schema = z.object({
   output: path.optional(),
   load: engine.optional(),
   arch: z.enum(ARCHITECTURES).default(process.arch === 'arm64' ? 'arm64' : 'amd64'),

@@ -4,7 +4,7 @@ import { makeBuildContext } from '../build-context.ts';
 import type { Action } from '../context.ts';
 import { flag, parseOptions } from '../options.ts';
 
-const schema = z.object({
+export const schema = z.object({
   base: z.string().min(1).optional(),
   insecure: flag,
   cacheDir: z.string().optional(),

@@ -25,7 +25,7 @@ const share = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const schema = z.object({
+export const schema = z.object({
   name: z
     .string()
     .regex(/^[a-zA-Z0-9][\w.-]+$/, 'letters, digits, `_`, `.` and `-`, at least two')

@@ -6,7 +6,7 @@ import { renderColumns } from '../columns.ts';
 import type { Action } from '../context.ts';
 import { engine, flag, parseOptions } from '../options.ts';
 
-const schema = z.object({ engine: engine.optional(), json: flag });
+export const schema = z.object({ engine: engine.optional(), json: flag });
 
 export const action: Action = async (cli, [source = ''], raw) => {
   const { json, ...options } = parseOptions(schema, raw);

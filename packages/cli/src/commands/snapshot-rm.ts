@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Action } from '../context.ts';
 import { engine, flag, parseOptions } from '../options.ts';
 
-const schema = z.object({ engine: engine.optional(), json: flag });
+export const schema = z.object({ engine: engine.optional(), json: flag });
 
 export const action: Action = async (cli, [source = '', ...names], raw) => {
   const { json, ...options } = parseOptions(schema, raw);

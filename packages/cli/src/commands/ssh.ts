@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Action } from '../context.ts';
 import { engine, parseOptions } from '../options.ts';
 
-const schema = z.object({
+export const schema = z.object({
   user: z.string().optional(),
   identity: z.string().optional(),
   engine: engine.optional(),

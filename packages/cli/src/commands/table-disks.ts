@@ -14,6 +14,10 @@ export const DISK_COMMANDS: readonly CommandRow[] = [
         description: 'write the whole disk anew, as one that stands alone, instead of one more layer',
       },
       {
+        flags: '--commit',
+        description: "likewise, by adding to the bytes of the base's disk: faster, and larger",
+      },
+      {
         flags: '--scrub',
         description:
           'take out what only this machine may have: machine-id, SSH host keys, the state of cloud-init, logs, shell histories; done by itself unless it goes into an archive',

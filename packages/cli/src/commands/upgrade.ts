@@ -6,7 +6,7 @@ import { renderColumns } from '../columns.ts';
 import type { Action } from '../context.ts';
 import { engine, flag, parseOptions, path } from '../options.ts';
 
-const schema = z.object({
+export const schema = z.object({
   output: path.optional(),
   load: engine.optional(),
   push: z.string().min(1).optional(),

@@ -4,7 +4,7 @@ import type { Action } from '../context.ts';
 import { engine, flag, parseOptions } from '../options.ts';
 import { waitVisibly } from '../waiting.ts';
 
-const schema = z.object({ engine: engine.optional(), json: flag });
+export const schema = z.object({ engine: engine.optional(), json: flag });
 
 export const action: Action = async (cli, [name = ''], raw) => {
   const options = parseOptions(schema, raw);
