@@ -12,7 +12,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dataPaths, digestFile, type Log, readQcow2Header } from '@virtainers/core';
+import { bindOverlay, dataPaths, digestFile, type Log, readQcow2Header } from '@virtainers/core';
 import { beforeAll, expect, test } from 'vitest';
 import type { BaseDisk } from '../../packages/runtime/src/disk/base-disk.ts';
 import { findMountedImage } from '../../packages/runtime/src/disk/base-disk.ts';
@@ -331,8 +331,9 @@ test('a mounted image is hashed at its first start, then known by inode, size an
   await first.release();
   const sidecarPath = join(folder, 'local_image.json');
   const text = await readFile(sidecarPath, 'utf8');
-  const lie = `sha256:${'0'.repeat(64)}`;
+  const lie = `sha256:${'0'.repeat(64)}` as const;
   await writeFile(sidecarPath, text.replace(baked.sha256, lie));
+  await bindOverlay(first.overlay, [{ sha256: lie }]);
   const second = await open(folder, { base });
   expect(second.base?.sha256).toBe(lie);
   await second.release();

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { ChainLink, Sidecar } from './data/sidecar.ts';
 import { isDigest } from './digest.ts';
@@ -73,6 +74,31 @@ export function checkOverlayHeader(header: Qcow2Header, below: string | undefine
     `opening ${where}: it names ${quotedPath(header.backingFile)} as its base; it was made on ${quotedPath(below)}`,
     { hint: 'it is not the overlay that it is said to be; put back the files that were copied together' },
   );
+}
+
+/**
+ * Throws BASE_MISMATCH for an overlay that says itself that it was made on another chain than `chain`, which `source` says; one that
+ * says nothing, as those of older versions do, is taken.
+ */
+export function checkBinding(
+  { boundTo }: Pick<Qcow2Header, 'boundTo'>,
+  chain: readonly Pick<ChainLink, 'sha256'>[],
+  where: string,
+  source: 'the local_image.json beside it' | 'the image',
+): void {
+  const said = chain.map(({ sha256 }) => sha256);
+  if (boundTo === undefined || isDeepStrictEqual([...boundTo], said)) return;
+  throw new VirtainersError(
+    'BASE_MISMATCH',
+    `opening ${where}: it was made on ${listed(boundTo)}; ${source} says ${listed(said)}`,
+    {
+      hint: 'put back the files that belong together: a local_image.json that a start put aside is called local_image.aside-TIME.json; or move local_image.json away and run the image that the disk was made with',
+    },
+  );
+}
+
+function listed(digests: readonly string[]): string {
+  return digests.length === 0 ? 'no disk' : digests.join(' + ');
 }
 
 /**

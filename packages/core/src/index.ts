@@ -22,6 +22,7 @@ export * from './kvm-probe.ts';
 export * from './log.ts';
 export * from './machine.ts';
 export * from './network-disk.ts';
+export { bindOverlay } from './overlay-binding.ts';
 export * from './prefix.ts';
 export * from './qcow2.ts';
 export * from './qemu-img.ts';

@@ -1,4 +1,6 @@
 import { open } from 'node:fs/promises';
+import type { Digest } from './digest.ts';
+import { readBinding } from './overlay-binding.ts';
 
 /** What a qcow2 header says, read by us so that QEMU opens nothing on its word (QEMU, docs/interop/qcow2.rst). */
 export interface Qcow2Header {
@@ -6,6 +8,8 @@ export interface Qcow2Header {
   /** Text as written in the header; never to be followed. */
   readonly backingFile: string | undefined;
   readonly backingFormat: string | undefined;
+  /** What a data folder's overlay says itself that it lies on (see overlay-binding.ts); undefined: nothing. */
+  readonly boundTo: readonly Digest[] | undefined;
   readonly clusterSize: number;
   /** The smallest stretch of which it can say where it is kept: a cluster, or a 32nd of one (extended L2 entries). */
   readonly granularity: number;
@@ -52,6 +56,7 @@ export function parseQcow2Header(bytes: Buffer): Qcow2Header | undefined {
     version,
     backingFile,
     backingFormat: extension(bytes, headerLength, EXTENSION_BACKING_FORMAT)?.toString('utf8'),
+    boundTo: readBinding(bytes),
     clusterSize: 2 ** clusterBits,
     granularity: 2 ** clusterBits / ((incompatible & EXTENDED_L2) === 0n ? 1 : 32),
     virtualSize: bytes.readBigUInt64BE(24),

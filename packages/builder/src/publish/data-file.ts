@@ -4,6 +4,7 @@ import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import {
   belongs,
+  checkBinding,
   checkFormatVersion,
   checkOverlayHeader,
   type DataPaths,
@@ -136,6 +137,7 @@ export async function readDataFile(file: string, paths: DataPaths): Promise<Data
   const header = await readQcow2Header(paths.temp);
   if (!header) throw new VirtainersError('DISK_REFUSED', `reading ${file}: its disk is not a qcow2 of a known version`);
   checkOverlayHeader(header, sidecar.chain.at(-1)?.path, `${file}, ${NAMES.overlay}`);
+  checkBinding(header, sidecar.chain, `${file}, ${NAMES.overlay}`, 'the local_image.json beside it');
   for (const [path, wanted] of Object.entries(contents.state)) {
     const to = join(paths.folder, path);
     await mkdir(dirname(to), { recursive: true, mode: 0o700 });

@@ -2,6 +2,7 @@ import { chmod, chown, lstat, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import {
+  checkBinding,
   checkOverlayHeader,
   type DataPaths,
   dataPaths,
@@ -51,6 +52,7 @@ export async function readDataFolder(paths: DataPaths): Promise<OpenDataFolder> 
     throw new VirtainersError('DISK_REFUSED', `opening ${paths.overlay}: not a qcow2 disk of a known version`);
   }
   checkOverlayHeader(header, sidecar.chain.at(-1)?.path, paths.overlay);
+  checkBinding(header, sidecar.chain, paths.overlay, 'the local_image.json beside it');
   return { paths, sidecar, header };
 }
 

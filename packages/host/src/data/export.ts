@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { type BuildContext, readDataFile, writeDataFile } from '@virtainers/builder';
 import {
+  bindOverlay,
   type DataPaths,
   dataPaths,
   lockFile,
@@ -46,6 +47,7 @@ export async function importData(context: HostContext, file: string, folder: str
       for (const path of statePaths(paths)) await rm(path, { recursive: true, force: true });
       throw error;
     });
+    await bindOverlay(paths.temp, sidecar.chain);
     await writeSidecar(paths.sidecar, sidecar);
     await rename(paths.temp, paths.overlay);
     if (memory) {

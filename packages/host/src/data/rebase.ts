@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { chmod, chown, copyFile, link, lstat, open, rename, rm, stat } from 'node:fs/promises';
 import { type BuildContext, rebaseOverlay } from '@virtainers/builder';
 import {
+  bindOverlay,
   type ChainLink,
   type DataPaths,
   listSnapshots,
@@ -44,6 +45,7 @@ export async function rebaseData(context: HostContext, build: BuildContext, word
       const virtualSize = Number(header.virtualSize);
       const files = { copy: paths.temp, overlay: paths.overlay, virtualSize };
       const next = await rebaseOverlay(build, { ...words, ...files, chain, references });
+      await bindOverlay(paths.temp, next);
       const aside = await putMemoryAside(paths, new Date());
       if (aside)
         context.log.warn(`saved memory does not fit the new base and is put aside as ${aside}; the guest boots`);

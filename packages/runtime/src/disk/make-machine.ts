@@ -1,5 +1,6 @@
 import { rename } from 'node:fs/promises';
 import {
+  bindOverlay,
   type ChainLink,
   type DataPaths,
   type Digest,
@@ -42,6 +43,7 @@ export async function makeMachine(
   await own(sidecarTemp, folder, options);
   await options.onStep?.('sidecar');
   await createOverlay(exec, temp, below, plan.size);
+  await bindOverlay(temp, plan.chain);
   await own(temp, folder, options);
   await syncFile(temp);
   await options.onStep?.('overlay made');

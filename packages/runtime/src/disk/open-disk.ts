@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
+  bindOverlay,
   type ChainLink,
   type DataLock,
   type DataPaths,
@@ -7,6 +8,7 @@ import {
   type DiskFile,
   dataPaths,
   type Exec,
+  isAccessible,
   type Log,
   lockFile,
   macAt,
@@ -113,7 +115,7 @@ function nameFullFolder(error: unknown, folder: string): unknown {
 
 async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths, lock: DataLock): Promise<OpenDisk> {
   const header = await readOverlay(paths.overlay);
-  if (header) await finishMaking(paths);
+  if (header?.boundTo) await finishMaking(paths);
   const sidecar = await readSidecar(paths.sidecar);
   const chain = await readImageChain(exec, options.base, sidecar, options);
   const plan = planOverlay({ path: paths.overlay, header, sidecar, chain, diskSize: options.diskSize });
@@ -132,6 +134,7 @@ async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths
     plan.action === 'create'
       ? await makeMachine(exec, plan, backing, paths, options)
       : await keepMachine(exec, plan, sidecar, backing, paths, options);
+  if (header && header.boundTo === undefined) await bindOlder(paths, plan.chain);
   await options.onStep?.('overlay');
   await requireWritable(exec, paths.overlay, options);
   await lock.running(await inodeOf(paths.overlay));
@@ -155,6 +158,11 @@ async function keepMachine(
   await own(paths.overlay, paths.folder, options);
   if (plan.growTo !== undefined) await growOverlay(exec, paths.overlay, backing, plan.growTo);
   return next;
+}
+
+/** An overlay that was made before they were bound. Memory that is saved fits the file as it is: then it waits for the next start. */
+async function bindOlder(paths: DataPaths, chain: readonly ChainLink[]): Promise<void> {
+  if (!(await isAccessible(paths.memoryRecord))) await bindOverlay(paths.overlay, chain);
 }
 
 function describe(

@@ -18,6 +18,7 @@ const header: Qcow2Header = {
   version: 3,
   backingFile: '/disk/disk.qcow2',
   backingFormat: 'qcow2',
+  boundTo: undefined,
   clusterSize: 65536,
   granularity: 65536,
   virtualSize: BigInt(4 * GIB),

@@ -1,5 +1,6 @@
 import {
   type ChainLink,
+  checkBinding,
   checkChain,
   checkOverlayHeader,
   formatSize,
@@ -46,8 +47,8 @@ const SEED_BASE = '/image';
  * Decides what happens to the overlay before anything is written. Throws BASE_MISMATCH, DISK_REFUSED or CONFIG_INVALID.
  *
  * Without an overlay a new one is made, whatever a sidecar says: its overlay was deleted, or never finished.
- * Without a sidecar (the seeds made none; one file is easily copied alone) nothing tells the base's bytes. Such an
- * overlay is taken, with a warning, when its header names the very path where this base lies, and the base fits into it;
+ * Without a sidecar (the seeds made none; one file is easily copied alone) the overlay itself tells the base's bytes, or nothing
+ * does. One of the latter is taken, with a warning, when its header names the very path where this base lies, and the base fits into it;
  * every other is refused.
  */
 export function planOverlay(facts: OverlayFacts): OverlayPlan {
@@ -83,6 +84,7 @@ interface Use {
 
 function checkBound({ path, chain }: OverlayFacts, header: Qcow2Header, sidecar: Sidecar): Use {
   checkOverlayHeader(header, sidecar.chain.at(-1)?.path, path);
+  checkBinding(header, sidecar.chain, path, 'the local_image.json beside it');
   if (sidecar.chain.length === 0) return { chain: [], warnings: [] };
   if (chain.length === 0) throw noDisk();
   checkChain(sidecar, chain, path);
@@ -107,8 +109,13 @@ function checkUnbound({ path, chain }: OverlayFacts, header: Qcow2Header): Use {
       { hint: 'mount the disk that it was made on at /image of the generic image, or move it away to start afresh' },
     );
   }
+  const adopted = [...chain.slice(0, -1), { ...top, path: written }];
+  if (header.boundTo !== undefined) {
+    checkBinding(header, adopted, path, 'the image');
+    return { chain: adopted, warnings: [] };
+  }
   const warning = `${path} has no sidecar: nothing can tell whether it was made on this base disk (${top.sha256}); it is taken for it, and bound to it from now on`;
-  return { chain: [...chain.slice(0, -1), { ...top, path: written }], warnings: [warning] };
+  return { chain: adopted, warnings: [warning] };
 }
 
 function noDisk(): VirtainersError {
