@@ -7,6 +7,10 @@ export const DISK_SIZE = 96 * MIB;
 /** Where the partitions lie: /, /var, a swap, and one that nobody can read. */
 export const PARTS = { root: MIB, var: 49 * MIB, swap: 81 * MIB, other: 90 * MIB } as const;
 const SIZES = { root: 48 * MIB, var: 32 * MIB, swap: 8 * MIB, other: 4 * MIB } as const;
+/** The second is smaller than its partition. */
+const FILE_SYSTEMS = { root: SIZES.root, var: 28 * MIB } as const;
+/** Where nothing lies: between partitions, and behind them and the file system of /var. */
+const NOWHERE = [89 * MIB + 65536, 94 * MIB, 96 * MIB - 128 * 1024, PARTS.var + 30 * MIB];
 
 const VAR_UUID = 'a5a5a5a5-1111-4222-8333-444444444444';
 
@@ -68,16 +72,20 @@ export async function makeBaseDisk(path: string, folder: string): Promise<void> 
   const make = (name: 'root' | 'var', ...words: string[]) =>
     exec('mke2fs', [
       ...['-q', '-t', 'ext4', '-b', '4096', ...words, '-E', `offset=${PARTS[name]}`],
-      ...['-d', join(folder, name), path, `${SIZES[name] / 1024}k`],
+      ...['-d', join(folder, name), path, `${FILE_SYSTEMS[name] / 1024}k`],
     ]);
   await make('root', '-L', 'root');
   await make('var', '-U', VAR_UUID);
-  const swap = join(folder, 'swap');
-  await writeFile(swap, '');
-  await truncate(swap, SIZES.swap);
-  await chmod(swap, 0o600);
-  await exec('mkswap', [swap]);
+  const swap = await makeSwap(join(folder, 'swap'), SIZES.swap);
   await exec('dd', [`if=${swap}`, `of=${path}`, 'conv=notrunc,sparse', 'bs=1M', `seek=${PARTS.swap / MIB}`]);
+}
+
+async function makeSwap(path: string, size: number): Promise<string> {
+  await writeFile(path, '');
+  await truncate(path, size);
+  await chmod(path, 0o600);
+  await exec('mkswap', [path]);
+  return path;
 }
 
 /** Does to a copy of such a disk what a machine does in its life. */
@@ -94,12 +102,23 @@ export async function live(from: string, to: string, folder: string): Promise<vo
   const swapped = join(folder, 'swapped');
   await writeFile(swapped, 'MARKER-swapped\n'.repeat(1000).padStart(131072, '.'));
   await debugfs(to, 'root', [`write ${swapped} /swapfile`]);
+  // One that no fstab names.
+  const other = await makeSwap(join(folder, 'other-swap'), 256 * 1024);
+  await writeFile(other, 'MARKER-swapped-elsewhere\n'.repeat(1000), { flag: 'a' });
+  await debugfs(to, 'var', [`write ${other} /swap`]);
+  const strange = ['/log/caf\xe8.log.1', '/log/caf\xe9.log.1', '/lib/cloud/instances/caf\xe9'];
+  await writeFile(join(folder, 'strange'), 'MARKER-no-utf\n'.repeat(1000));
+  await debugfs(
+    to,
+    'var',
+    strange.map((path) => `write ${join(folder, 'strange')} ${path}`),
+  );
   // Written and deleted again by the machine itself.
   const deleted = join(folder, 'deleted');
   await writeFile(deleted, 'MARKER-deleted-before\n'.repeat(1000));
   await debugfs(to, 'root', [`write ${deleted} /deleted`, 'rm /deleted']);
   const journal = Number(/\(0-\d+\):(\d+)/.exec(await ask(to, 'root', 'stat <8>'))?.[1]);
-  const places = [PARTS.swap + 100 * 4096, PARTS.root + (journal + 20) * 4096];
+  const places = [PARTS.swap + 100 * 4096, PARTS.root + (journal + 20) * 4096, ...NOWHERE];
   const text = join(folder, 'text');
   await writeFile(text, 'MARKER-in-blocks\n'.padEnd(4096, 'x'));
   for (const place of places) {
@@ -113,7 +132,8 @@ export async function ask(disk: string, part: 'root' | 'var', question: string):
 }
 
 export async function debugfs(disk: string, part: 'root' | 'var', commands: readonly string[]): Promise<void> {
-  const input = `${commands.join('\n')}\n`;
+  // Names need not be UTF-8.
+  const input = Buffer.from(`${commands.join('\n')}\n`, 'latin1');
   await exec('debugfs', ['-w', '-f', '-', `${disk}?offset=${PARTS[part]}`], { input });
 }
 

@@ -4,6 +4,7 @@ import { type ChainLink, chainName, dataPaths, digestFile, makeLog } from '@virt
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bake } from '../../packages/builder/src/bake.ts';
 import type { BuildContext } from '../../packages/builder/src/context.ts';
+import { kindAt } from '../../packages/builder/src/diff/signatures.ts';
 import { takeDisks } from '../../packages/builder/src/publish/image-disks.ts';
 import { openOrigin } from '../../packages/builder/src/publish/open-origin.ts';
 import { writeBack } from '../../packages/builder/src/scrub/write-back.ts';
@@ -98,7 +99,13 @@ test('what only the machine may have is not in the layer, what its owner did is;
   expect(await ask(seen, 'var', 'cat /lib/cloud/scripts/per-instance/first-boot')).toBe('#!/bin/sh\n');
   expect(await ask(seen, 'root', 'stat /etc/machine-id')).toMatch(/Type: regular.*Size: 0$/ms);
   expect(await ask(seen, 'root', 'ls /etc/ssh')).not.toContain('ssh_host');
-  expect(await ask(seen, 'var', 'ls /lib/cloud')).not.toContain('instances');
+  // What is called as no debugfs can be told stays there, empty.
+  expect(await ask(seen, 'var', 'ls /lib/cloud/instances')).not.toContain('i-1');
+  expect(await ask(seen, 'var', 'ls /log')).not.toContain('syslog');
+  // Both tables are whole: sfdisk tells of a backup that is not.
+  expect((await exec('sfdisk', ['--verify', seen])).stderr).toBe('');
+  await exec('debugfs', ['-R', `dump /swap ${at('swap')}`, `${seen}?offset=${PARTS.var}`]);
+  expect(await kindAt(at('swap'), 0)).toBe('swap');
   expect(scrubbed).toContain('/var/lib/cloud/instances/i-1/user-data.txt');
   expect(scrubbed).not.toContain('/var/lib/cloud/instance-links');
 
@@ -117,6 +124,39 @@ test('what only the machine may have is not in the layer, what its owner did is;
   expect(again).toBe(0);
   const otherTag = await sent(() => publish({ reference: `${registry.address}/me/box:2` }));
   expect(otherTag).toBeLessThan(16 * 1024);
+});
+
+test('a /var is known as one, whatever of the disk was changed, and by what is in it where nothing names it', async () => {
+  const [raw, log] = [at('var.raw'), at('log')];
+  await writeFile(log, 'MARKER-log\n'.repeat(1000));
+  await cp(base.raw, raw);
+  await debugfs(raw, 'var', [`write ${log} /log/daemon.log`]);
+  const reference = `${registry.address}/me/var:1`;
+  warnings.length = 0;
+  const known = await publish({ source: await dataOf('var', raw), reference });
+  expect(known.scrubbed).toEqual(['/var/log/daemon.log']);
+  expect(await markers((await pull('var-pulled', reference)).own)).toEqual([]);
+  expect(warnings).toEqual([]);
+
+  await writeFile(at('fstab'), 'LABEL=root / ext4 defaults 0 1\n');
+  await debugfs(raw, 'root', ['rm /etc/fstab', `write ${at('fstab')} /etc/fstab`]);
+  const guessed = await publish({ source: await dataOf('unnamed', raw), reference });
+  expect(guessed.scrubbed).toEqual(['/var/log/daemon.log']);
+  expect(warnings.join('\n')).toContain('partition 2 is mounted: by what is in it, it is taken for /var');
+});
+
+test('a disk of a mirror is not changed by itself', async () => {
+  const raw = at('mirror.raw');
+  await cp(at('lived.raw'), raw);
+  const mark = Buffer.from([0xfc, 0x4e, 0x2b, 0xa9]);
+  await writeFile(at('mark'), mark);
+  const place = PARTS.var + 32 * MIB - 65536;
+  await exec('dd', [`if=${at('mark')}`, `of=${raw}`, 'conv=notrunc', 'bs=4', `seek=${place / 4}`]);
+  const refused = publish({ source: await dataOf('mirror', raw), reference: `${registry.address}/me/mirror:1` });
+  await expect(refused).rejects.toMatchObject({
+    code: 'SCRUB_IMPOSSIBLE',
+    message: expect.stringContaining('partition 2, which is RAID'),
+  });
 });
 
 test('--no-scrub publishes all of it; an archive has all of it too, with a warning, unless it is asked for', async () => {

@@ -58,7 +58,12 @@ async function listFiles(list: (folders: readonly number[]) => Promise<string>):
   while (level.size > 0) {
     const next = new Map<number, string>();
     for (const { folder, name, inode } of parseListing(await list([...level.keys()]))) {
-      const path = `${level.get(folder) ?? ''}/${name}`;
+      const above = level.get(folder) ?? '';
+      let path = `${above}/${name}`;
+      // Two names that are not UTF-8 may look alike here.
+      for (let shown = name; files.has(path) && name.includes('\ufffd'); path = `${above}/${shown}`) {
+        shown = shown.replace('\ufffd', '\ufffd\ufffd');
+      }
       files.set(path, inode);
       if (!FOLDER.test(inode.mode) || seen.has(inode.number)) continue;
       seen.add(inode.number);

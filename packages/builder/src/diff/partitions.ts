@@ -17,6 +17,8 @@ export interface Partition {
   readonly type?: string | undefined;
   /** PARTUUID. */
   readonly uuid?: string | undefined;
+  /** PARTLABEL. */
+  readonly label?: string | undefined;
 }
 
 /** What sfdisk(8) prints with --json. */
@@ -26,7 +28,7 @@ const tableSchema = z.object({
     partitions: z.array(
       z.object({
         ...{ node: z.string(), start: z.number(), size: z.number() },
-        ...{ type: z.string().optional(), uuid: z.string().optional() },
+        ...{ type: z.string().optional(), uuid: z.string().optional(), name: z.string().optional() },
       }),
     ),
   }),
@@ -36,11 +38,11 @@ const tableSchema = z.object({
 export async function readPartitions(ctx: BuildContext, disk: string, size: number): Promise<Partition[]> {
   const { stdout } = await ctx.exec('sfdisk', ['--json', disk], { allowFailure: true, signal: ctx.signal });
   const table = tableSchema.safeParse(parseJson(stdout)).data?.partitiontable;
-  const places = table?.partitions.map(({ node, start, size, type, uuid }) => ({
+  const places = table?.partitions.map(({ node, start, size, type, uuid, name }) => ({
     name: node.slice(disk.length).replace(/^p/, ''),
     start: start * table.sectorsize,
     size: size * table.sectorsize,
-    ...{ type, uuid },
+    ...{ type, uuid, label: name },
   })) ?? [{ name: 'whole disk', start: 0, size }];
   const partitions = places.map(async (place): Promise<Partition> => {
     const kind = await kindAt(disk, place.start);

@@ -1,9 +1,9 @@
 import { open } from 'node:fs/promises';
 
 /** Of the machines that there are, in bytes. */
-const PAGES = [4096, 16_384, 65_536] as const;
+export const PAGES = [4096, 16_384, 65_536] as const;
 /** At the end of a swap's first page (Linux, include/linux/swap.h). */
-const SWAP = Buffer.from('SWAPSPACE2');
+export const SWAP = Buffer.from('SWAPSPACE2');
 
 /** The marks that makers of file systems and the like leave, and where: as blkid(8) knows them. */
 const MARKS: readonly { readonly kind: string; readonly at: number; readonly mark: Buffer }[] = [
@@ -26,6 +26,14 @@ const MARKS: readonly { readonly kind: string; readonly at: number; readonly mar
 export async function kindAt(disk: string, start: number): Promise<string | undefined> {
   const head = await readHead(disk, start);
   return MARKS.find(({ at, mark }) => head.subarray(at, at + mark.length).equals(mark))?.kind;
+}
+
+/** Whether a partition is a part of a RAID that keeps its own description at the end (md(4), 0.90 and 1.0). */
+export async function endsAsRaid(disk: string, start: number, size: number): Promise<boolean> {
+  const places = [Math.floor(size / 65_536) * 65_536 - 65_536, Math.floor((size / 512 - 16) / 8) * 4096];
+  const mark = Buffer.from([0xfc, 0x4e, 0x2b, 0xa9]);
+  const heads = await Promise.all(places.filter((at) => at > 0).map((at) => readHead(disk, start + at)));
+  return heads.some((head) => head.subarray(0, mark.length).equals(mark));
 }
 
 /** How large the pages of a swap are that begins at the byte `start` of a raw disk. */

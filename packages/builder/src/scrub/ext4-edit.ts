@@ -6,6 +6,7 @@ import type { Stretch } from '../diff/changed-blocks.ts';
 import { changes, copySparse } from './changes.ts';
 import type { GuestFile, ScrubPlan } from './rules.ts';
 import { isFolder } from './rules.ts';
+import { intersect } from './stretches.ts';
 import type { Superblock } from './superblock.ts';
 
 /** An ext4 file system in a raw disk, to be changed in place; nothing is mounted. */
@@ -66,8 +67,6 @@ export async function carryOut(
     ...empty.flatMap(({ inode }) => emptied(inode.number)),
     ...remove.flatMap((file) => {
       const name = file.path.slice(file.path.lastIndexOf('/') + 1);
-      // A name that could be taken for another command stays; of its file nothing does.
-      if (!isPlain(name)) return isFolder(file.inode) ? [] : emptied(file.inode.number);
       return [`cd <${parent(file)}>`, `${isFolder(file.inode) ? 'rmdir' : 'rm'} "${name.replaceAll('"', '""')}"`];
     }),
   ];
@@ -101,23 +100,41 @@ export async function readFiles(
   return new Map(await Promise.all(texts));
 }
 
-/** Where the content of a file lies in the disk, without its first `skip` blocks; by default all of it. In order. */
+/** Where the content of a file lies in the disk, without its first `skip` bytes; by default all of it. In order. */
 export async function contentOf(ctx: BuildContext, place: Ext4Place, inode: number, skip = 0): Promise<Stretch[]> {
   const text = await debugfs(ctx, place, [`stat <${inode}>`]);
-  const blocks = parseBlocks(text.slice(text.search(/^(EXTENTS|BLOCKS):$/m)), skip);
-  return blocks.map(([first, count]) => stretchOf(place, first, count));
+  const stretches = parseBlocks(text.slice(text.search(/^(EXTENTS|BLOCKS):$/m)), place.superblock.blockSize, skip);
+  return stretches.map(({ start, length }) => ({ start: place.start + start, length }));
 }
 
-/** `(0-11):100-111, (IND):112, (12):113`: first block and count of each stretch of content, by its place on the disk. */
-export function parseBlocks(text: string, skip: number): [number, number][] {
+/** `(0-11):100-111, (IND):112, (12):113`: where content lies, by its place on the disk; `skip`: from the file's beginning. */
+export function parseBlocks(text: string, blockSize: number, skip: number): Stretch[] {
   const found = [...text.matchAll(/\((\d+)(?:-(\d+))?(?:\[u\])?\):(\d+)(?:-\d+)?/g)];
   return found
-    .flatMap(([, from, to, at]): [number, number][] => {
-      const left = Math.max(0, skip - Number(from));
-      const count = Number(to ?? from) - Number(from) + 1 - left;
-      return count > 0 ? [[Number(at) + left, count]] : [];
+    .flatMap(([, from, to, at]): Stretch[] => {
+      const left = Math.max(0, skip - Number(from) * blockSize);
+      const length = (Number(to ?? from) - Number(from) + 1) * blockSize - left;
+      return length > 0 ? [{ start: Number(at) * blockSize + left, length }] : [];
     })
-    .sort(([a], [b]) => a - b);
+    .sort((a, b) => a.start - b.start);
+}
+
+/** Where blocks of files lie in the disk, `block` counted from a file's beginning; undefined: in a hole. */
+export async function placesOf(
+  ctx: BuildContext,
+  place: Ext4Place,
+  blocks: readonly { readonly inode: number; readonly block: number }[],
+): Promise<(number | undefined)[]> {
+  const text = await debugfs(
+    ctx,
+    place,
+    blocks.map(({ inode, block }) => `bmap <${inode}> ${block}`),
+  );
+  const found = [...text.matchAll(/^(\d+)$/gm)].map(([number]) => Number(number));
+  if (found.length !== blocks.length) {
+    throw commandFailed(['debugfs', device(place)], 'it did not say where blocks lie', text);
+  }
+  return found.map((at) => (at === 0 ? undefined : place.start + at * place.superblock.blockSize));
 }
 
 /** Where no file's content lies, by dumpe2fs(8), in order. COMMAND_FAILED where it does not say. */
@@ -127,10 +144,15 @@ export async function freeSpace(ctx: Pick<BuildContext, 'exec' | 'signal'>, plac
   const free = parseFree(stdout);
   // Of a full group too there is a line.
   if (!free) throw commandFailed(['dumpe2fs', ...args], 'it did not say which blocks are free', stdout);
-  return free.map(([first, last]) => stretchOf(place, first, last - first + 1));
+  const { start, superblock } = place;
+  const { blockSize, clusterSize, size } = superblock;
+  const stretches = free.map(([first, last]) => {
+    return { start: start + first * blockSize, length: (last - first) * blockSize + clusterSize };
+  });
+  return intersect(stretches, [{ start, length: size }]);
 }
 
-/** `  Free blocks: 10-12, 20`, a line for each group; undefined: no such line. */
+/** `  Free blocks: 10-12, 20`, a line for each group, of each cluster the first; undefined: no such line. */
 export function parseFree(text: string): [number, number][] | undefined {
   const lines = [...text.matchAll(/^ {2}Free blocks: (.*)$/gm)];
   if (lines.length === 0) return undefined;
@@ -140,10 +162,6 @@ export function parseFree(text: string): [number, number][] | undefined {
       const [first = '', last = first] = range.split('-');
       return [Number(first), Number(last)];
     });
-}
-
-function stretchOf({ start, superblock: { blockSize } }: Ext4Place, first: number, count: number): Stretch {
-  return { start: start + first * blockSize, length: count * blockSize };
 }
 
 /** debugfs(8) ends well whatever happens: what it complains of is a failure. */
@@ -177,9 +195,4 @@ function clock({ superblock: { writtenAt } }: Ext4Place): Record<string, string>
 
 function device({ disk, start }: Ext4Place): string {
   return start === 0 ? disk : `${disk}?offset=${start}`;
-}
-
-/** Only what stands between debugfs's quotation marks as itself. */
-function isPlain(name: string): boolean {
-  return !/\p{Cc}/u.test(name);
 }

@@ -4,8 +4,10 @@ import type { BuildContext } from '../context.ts';
 import type { Stretch } from '../diff/changed-blocks.ts';
 import { mapDisk } from '../diff/map-disk.ts';
 import { type Partition, readPartitions } from '../diff/partitions.ts';
+import { endsAsRaid } from '../diff/signatures.ts';
 import type { BaseImage } from '../publish/base-image.ts';
 import { takeDisks } from '../publish/image-disks.ts';
+import { isContainer, outsideOf } from './outside.ts';
 import { intersect } from './stretches.ts';
 
 /** An overlay, and what it was made on, the base disk first. */
@@ -22,10 +24,13 @@ export interface Picture {
   readonly path: string;
   /** What will be published, in order: the parts that the overlay itself holds, or all if base and overlay become one disk. */
   readonly published: readonly Stretch[];
-  /** The partitions that the overlay's own parts are in. */
+  readonly partitions: readonly Partition[];
+  /** Those of them that the overlay's own parts are in. */
   readonly changed: readonly Partition[];
-  /** Those of them of which nobody here knows what is in them. */
+  /** Those changed ones of which nobody here knows what is in them. */
   readonly unread: readonly Partition[];
+  /** What is in no partition, nor in a table of them. */
+  readonly outside: readonly Stretch[];
   /** A name for QEMU of an overlay in the place of that one. */
   name(overlay: string): string;
 }
@@ -33,8 +38,6 @@ export interface Picture {
 const READ: readonly (string | undefined)[] = ['ext4', 'swap', 'FAT'];
 /** BIOS boot and PReP, in GPT and MBR: GRUB's code and nothing else. */
 const BOOT_CODE = ['21686148-6449-6E6F-744E-656564454649', '9E1A2D38-C612-4316-AA26-8B49521E5A8B', '41'];
-/** An MBR's partition that only holds others. */
-const CONTAINERS = ['5', 'f', '85'];
 
 /** Unpacks disk and base into `folder`, sparse. BASE_MISMATCH, and what takeDisks throws. */
 export async function takePicture(
@@ -53,9 +56,17 @@ export async function takePicture(
   const kept = map.filter(({ data }) => data);
   const own = kept.filter(({ depth }) => depth === 0);
   const size = map.reduce((sum, { length }) => sum + length, 0);
-  const changed = (await readPartitions(ctx, path, size)).filter((each) => isChanged(each, own));
+  const partitions = await Promise.all((await readPartitions(ctx, path, size)).map((each) => asMember(path, each)));
+  const changed = partitions.filter((each) => isChanged(each, own));
   const unread = changed.filter(({ kind, type = '' }) => !READ.includes(kind) && !BOOT_CODE.includes(type));
-  return { path, published: fold === undefined ? own : kept, changed, unread, name };
+  const outside = await outsideOf(path, size, partitions);
+  return { path, published: fold === undefined ? own : kept, partitions, changed, unread, outside, name };
+}
+
+/** One disk of a mirror begins like any other: to change it alone would make the two differ. */
+async function asMember(disk: string, partition: Partition): Promise<Partition> {
+  const isMember = await endsAsRaid(disk, partition.start, partition.size);
+  return isMember ? { ...partition, kind: 'RAID', fileSystem: undefined } : partition;
 }
 
 /** For people. */
@@ -63,6 +74,7 @@ export function describePartition({ name, kind = 'of an unknown kind' }: Partiti
   return name === 'whole disk' ? `the whole disk, which is ${kind}` : `partition ${name}, which is ${kind}`;
 }
 
-function isChanged({ start, size, type = '' }: Partition, own: readonly Stretch[]): boolean {
-  return !CONTAINERS.includes(type) && intersect([{ start, length: size }], own).length > 0;
+function isChanged(partition: Partition, own: readonly Stretch[]): boolean {
+  const { start, size } = partition;
+  return !isContainer(partition) && intersect([{ start, length: size }], own).length > 0;
 }

@@ -49,3 +49,12 @@ test.each([
 ])('%s is removed: %s', (path, removed) => {
   expect(paths([file(path)]).remove).toEqual(removed ? [path] : []);
 });
+
+test('a file whose name cannot be told to debugfs is emptied, and the folders that it is in stay', () => {
+  const cloud = ['/var/lib/cloud/instances', '/var/lib/cloud/instances/caf\ufffd'].map(folder);
+  const files = [file('/var/log/caf\ufffd.log.1'), file(`${cloud[1]?.path}/user-data`)];
+  expect(paths([...cloud, ...files])).toEqual({
+    remove: ['/var/lib/cloud/instances/caf\ufffd/user-data'],
+    empty: ['/var/log/caf\ufffd.log.1'],
+  });
+});

@@ -7,7 +7,7 @@ export interface GuestFile {
   readonly inode: Inode;
 }
 
-/** What a scrub does with one file system, the deepest folder first. */
+/** What a scrub does with one file system, the deepest folder first; `remove` are those whose names can be told to debugfs(8). */
 export interface ScrubPlan {
   readonly remove: readonly GuestFile[];
   /** Files that stay, empty. */
@@ -52,14 +52,15 @@ const REGULAR = /^0?100/;
 
 /** What is to be done with `files`; what is empty already stays as it is. Pure. */
 export function planScrub(files: readonly GuestFile[]): ScrubPlan {
-  const remove = files.filter(({ path }) => REMOVED.some((rule) => rule.test(path)));
+  const own = new Set(files.filter(({ path }) => REMOVED.some((rule) => rule.test(path))));
+  const remove = [...own].filter(({ path }) => isPlain(path.slice(path.lastIndexOf('/') + 1)));
   const gone = new Set(remove);
   const empty = files.filter(
     (file) =>
       !gone.has(file) &&
       REGULAR.test(file.inode.mode) &&
       file.inode.size > 0 &&
-      EMPTIED.some((rule) => rule.test(file.path)),
+      (own.has(file) || EMPTIED.some((rule) => rule.test(file.path))),
   );
   return { remove: remove.filter(canGo).sort(deepestFirst), empty };
 
@@ -68,6 +69,11 @@ export function planScrub(files: readonly GuestFile[]): ScrubPlan {
     if (!FOLDER.test(inode.mode)) return true;
     return files.every((file) => !file.path.startsWith(`${path}/`) || gone.has(file));
   }
+}
+
+/** Only what stands between debugfs's quotation marks as itself. Where a name is not UTF-8, U+FFFD is in it instead. */
+function isPlain(name: string): boolean {
+  return !/[\p{Cc}\ufffd]/u.test(name);
 }
 
 function deepestFirst(a: GuestFile, b: GuestFile): number {

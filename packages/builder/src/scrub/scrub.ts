@@ -11,7 +11,8 @@ import { carryOut, contentOf, freeSpace, readFiles } from './ext4-edit.ts';
 import { describePartition, type Overlaid, type Picture, takePicture } from './picture.ts';
 import { planScrub } from './rules.ts';
 import { filesToRead, findSecrets, type Secret } from './secrets.ts';
-import { intersect, zeroStretches } from './stretches.ts';
+import { intersect, union, zeroStretches } from './stretches.ts';
+import { findSwapFiles } from './swap-files.ts';
 import { openVolumes, type Volume } from './volumes.ts';
 import { writeBack } from './write-back.ts';
 
@@ -35,14 +36,14 @@ const JOURNAL_INODE = 8;
 export function lookForSecrets(ctx: BuildContext, base: BaseImage, request: Overlaid, folder: string): Promise<Found> {
   return atWork(ctx, folder, `looking for secrets in ${request.overlay}`, async (work) => {
     const picture = await takePicture(ctx, base, request, work);
-    const volumes = await openVolumes(ctx, picture.path, picture.changed, { folder: work, write: false });
+    const volumes = await openVolumes(ctx, picture, { folder: work, write: false });
     return { secrets: await secretsOf(ctx, volumes), unread: picture.unread.map(describePartition) };
   });
 }
 
 /**
  * A copy of an overlay without what only its machine may have, and the secrets that are left in it. What the overlay holds of
- * deleted files, of journals and of swaps is gone too; what lies in the base stays there. Files are edited in a raw picture of
+ * deleted files, of journals, of swaps and outside all partitions is gone too; what lies in the base stays there. Files are edited in a raw picture of
  * the disk, and the copy is given what differs: the same overlay gives the same content. SCRUB_IMPOSSIBLE where a changed
  * partition cannot be read, and what takePicture throws.
  */
@@ -52,10 +53,11 @@ export function scrubOverlay(ctx: BuildContext, base: BaseImage, request: Overla
     if (picture.unread[0]) throw impossible(request.overlay, describePartition(picture.unread[0]));
     const before = join(work, 'before.raw');
     await copySparse(ctx, picture.path, before);
-    const volumes = await openVolumes(ctx, picture.path, picture.changed, { folder: work, write: true });
+    const volumes = await openVolumes(ctx, picture, { folder: work, write: true });
     const scrubbed: string[] = [];
     for (const volume of volumes) scrubbed.push(...(await scrubVolume(ctx, volume, picture.published)));
-    await zeroStretches(picture.path, intersect(await swaps(picture), picture.published));
+    const rest = union(await swaps(picture), picture.outside);
+    await zeroStretches(picture.path, intersect(rest, picture.published));
     const gone = new Set(scrubbed);
     const left = volumes.map((each) => ({ ...each, files: each.files.filter(({ path }) => !gone.has(path)) }));
     const secrets = await secretsOf(ctx, left);
@@ -94,30 +96,33 @@ function impossible(overlay: string, partition: string): VirtainersError {
 
 /** Gives back the paths of what was removed or emptied. */
 async function scrubVolume(ctx: BuildContext, volume: Volume, published: readonly Stretch[]): Promise<string[]> {
-  const { place, files, swap } = volume;
+  const { place, behind, files, swaps } = volume;
   const plan = planScrub(files);
   await carryOut(ctx, place, plan, volume.parent);
+  const done = new Set([...plan.remove, ...plan.empty]);
+  const left = files.filter((file) => !done.has(file));
   const stale = [
+    [behind],
     await freeSpace(ctx, place),
     // Its first block says that it is empty.
-    await contentOf(ctx, place, JOURNAL_INODE, 1),
+    await contentOf(ctx, place, JOURNAL_INODE, place.superblock.blockSize),
   ];
-  for (const { inode } of swap) stale.push(await swapped(place.disk, await contentOf(ctx, place, inode.number)));
-  for (const stretches of stale) await zeroStretches(place.disk, intersect(stretches, published));
-  return [...plan.remove, ...plan.empty].map(({ path }) => path);
+  for (const { inode, page } of await findSwapFiles(ctx, place, left, swaps)) {
+    stale.push(await contentOf(ctx, place, inode, page));
+  }
+  await zeroStretches(place.disk, intersect(union(...stale), published));
+  return [...done].map(({ path }) => path);
 }
 
 async function swaps({ path, changed }: Picture): Promise<Stretch[]> {
   const parts = changed.filter(({ kind }) => kind === 'swap');
-  return (await Promise.all(parts.map(({ start, size }) => swapped(path, [{ start, length: size }])))).flat();
-}
-
-/** Where a swap holds memory: behind its first page, which says what it is. */
-async function swapped(disk: string, [first, ...rest]: readonly Stretch[]): Promise<Stretch[]> {
-  if (!first) return [];
-  const { start, length } = first;
-  const page = Math.min(await swapPage(disk, start), length);
-  return [{ start: start + page, length: length - page }, ...rest];
+  return Promise.all(
+    parts.map(async ({ start, size }) => {
+      // It says what it is.
+      const page = Math.min(await swapPage(path, start), size);
+      return { start: start + page, length: size - page };
+    }),
+  );
 }
 
 async function secretsOf(ctx: BuildContext, volumes: readonly Volume[]): Promise<Secret[]> {

@@ -30,6 +30,17 @@ export function union(...lists: readonly (readonly Stretch[])[]): Stretch[] {
   return all;
 }
 
+/** What of the first list is not in the second, each in order and without overlaps. Pure. */
+export function subtract(first: readonly Stretch[], second: readonly Stretch[]): Stretch[] {
+  const gaps: Stretch[] = [];
+  let at = 0;
+  for (const { start, length } of second) {
+    gaps.push({ start: at, length: start - at });
+    at = start + length;
+  }
+  return intersect(first, [...gaps, { start: at, length: Number.MAX_SAFE_INTEGER - at }]);
+}
+
 /** Puts zeros into a raw disk. */
 export async function zeroStretches(disk: string, stretches: readonly Stretch[]): Promise<void> {
   const handle = await open(disk, 'r+');
