@@ -2,7 +2,7 @@ import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ENGINES, type Engine, type EngineName, startEngine } from '../helpers/engines.ts';
-import { fastImage, genericImage, startVirtainer, throughEngine } from '../helpers/virtainer.ts';
+import { fastImage, genericImage, RUNTIME, startVirtainer, throughEngine } from '../helpers/virtainer.ts';
 
 const engines = new Map<EngineName, Engine>();
 let image: string;
@@ -87,6 +87,19 @@ describe.each<Way>([
       'mount -o remount,rw /srv/closed; (echo x > /srv/closed/new; rm /srv/closed/from-host; true) 2>&1',
     );
     expect(said.match(/Read-only file system/g)).toHaveLength(2);
+
+    // Whoever serves one of them is killed: the machine goes on without, and says so.
+    const servers = (await vm.run('ps', '-e', '-o', 'pid=,args=')).split('\n');
+    const server = servers
+      .find((row) => row.includes('--shared-dir /shares/open '))
+      ?.trim()
+      .split(' ')[0];
+    await vm.run('sh', '-c', `kill -9 ${server}`);
+    const { message } = await vm.reached('degraded');
+    expect(message).toContain('the guest has lost /srv/my files until');
+    expect(message).toContain('virtiofsd of /shares/open ended with SIGKILL');
+    await expect(vm.run('node', RUNTIME, 'health')).rejects.toThrow(/degraded: the guest has lost/);
+    expect(await guest('cat /srv/closed/from-host')).toBe('hello');
     await vm.remove();
   });
 });

@@ -107,7 +107,7 @@ async function prepareGuest(deps: Deps, shares: GuestShares, status: StatusFile,
   if (shared) await status.update({ shares: shared });
   const [seedResult, sharesResult, networkResult] = await Promise.allSettled([
     makeSeed(deps, disk, guestNetwork(plan), guestMounts(shares)),
-    serveShares(deps, shares).then((servers) => undo('the shares', () => servers.stop())),
+    serveShares(deps, shares, status).then((servers) => undo('the shares', () => servers.stop())),
     clearNetwork(exec, snapshot, plan)
       .then(() => applyNetwork(exec, spawn, plan, log))
       .then((applied) => {

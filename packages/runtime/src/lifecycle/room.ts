@@ -17,7 +17,7 @@ export interface Room {
 }
 
 export interface RoomInput {
-  readonly status: Pick<StatusFile, 'current' | 'update'>;
+  readonly status: Pick<StatusFile, 'trouble'>;
   readonly log: Pick<Log, 'info' | 'warn'>;
   /** Bytes that are free where the file lies. */
   readonly free: (path: string) => Promise<number>;
@@ -31,9 +31,7 @@ export interface RoomInput {
  * that a file system has room again, so it is asked, for as long as the guest stands still.
  */
 export function watchRoom({ status, log, free, resume, wait = delay }: RoomInput): Room {
-  let paused:
-    | { readonly path: string; readonly before: StatusFile['current']; readonly end: AbortController }
-    | undefined;
+  let paused: { readonly path: string; readonly end: AbortController } | undefined;
   const look = async (path: string, signal: AbortSignal) => {
     const least = (await free(path)) + ENOUGH;
     while (!signal.aborted) {
@@ -42,30 +40,26 @@ export function watchRoom({ status, log, free, resume, wait = delay }: RoomInput
       if ((await free(path)) >= least) await resume().catch(() => undefined);
     }
   };
-  const say = (change: { state: StatusFile['current']['state']; message: string | undefined }) => {
-    const { state } = status.current;
-    void status.update(state === 'stopping' ? { message: change.message } : change);
-  };
   return {
     onFull(path) {
       if (paused) return;
       const end = new AbortController();
-      paused = { path, before: status.current, end };
+      paused = { path, end };
       log.warn(
         `${path} cannot grow: no room left. The guest is paused, and goes on by itself when ${formatSize(ENOUGH)} or more come free`,
       );
-      say({ state: 'degraded', message: `paused: there is no room left for ${path}` });
+      void status.trouble('room', `paused: there is no room left for ${path}`);
       look(path, end.signal).catch((error: unknown) => {
         if (!end.signal.aborted) log.warn(`looking for room at ${path}: ${String(error)}; then: virsh resume`);
       });
     },
     onResumed() {
       if (!paused) return;
-      const { path, before, end } = paused;
+      const { path, end } = paused;
       end.abort();
       paused = undefined;
       log.info(`${path} has room again: the guest goes on`);
-      say({ state: before.state, message: before.message });
+      void status.trouble('room', undefined);
     },
     get full() {
       return paused?.path;

@@ -103,7 +103,10 @@ async function live(deps: Deps, shares: GuestShares, status: StatusFile, undo: U
     ask: virsh.agent,
     door: firstDoor(parts.network, config.network.options.ports),
     readySocket: channels[READY_PORT],
-    onState: (state) => void status.update({ state }).then(() => announce(log.info, state, deps)),
+    onState: (state) => {
+      if (state === 'ready') void status.trouble(LATE, undefined);
+      void status.update({ state }).then(() => announce(log.info, state, deps));
+    },
     onPanic: domain.onPanicSeen,
     onClosed: domain.onPortClosed,
   });
@@ -174,14 +177,14 @@ function announce(info: (line: string) => void, state: Status['state'], { clock,
   else info(`state: ${state} (${seconds} s)`);
 }
 
+const LATE = 'late';
+
 function degradeLater(status: StatusFile, limitMs: number, warn: (line: string) => void, undo: Undo): void {
   const timer = setTimeout(() => {
-    if (status.current.state === 'ready') return;
-    warn(`the guest is not ready after ${limitMs / 1000} s: ${status.current.state}`);
-    void status.update({
-      state: 'degraded',
-      message: `not ready after ${limitMs / 1000} s, in state ${status.current.state}`,
-    });
+    const { reached } = status;
+    if (reached === 'ready') return;
+    warn(`the guest is not ready after ${limitMs / 1000} s: ${reached}`);
+    void status.trouble(LATE, `not ready after ${limitMs / 1000} s, in state ${reached}`);
   }, limitMs);
   undo('the timer', () => clearTimeout(timer));
 }

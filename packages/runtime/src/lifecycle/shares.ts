@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Log } from '@virtainers/core';
 import type { DomainFilesystem } from '../domain/context.ts';
 import { type GuestMount, mountOptions } from '../guest/mount.ts';
+import type { StatusFile } from '../readiness/status.ts';
 import { planShares, type Share } from '../share/plan.ts';
 import { type ShareServer, startVirtiofsd } from '../share/virtiofsd.ts';
 import type { Deps } from './deps.ts';
@@ -57,14 +58,24 @@ function socketOf({ driver }: Pick<Deps, 'driver'>, name: string): string {
   return join(driver.runFolder, `share-${name}.sock`);
 }
 
-/** Starts whatever QEMU has to find when it starts. */
-export async function serveShares(deps: Deps, { driver, shares }: GuestShares): Promise<{ stop(): Promise<void> }> {
+/** Starts whatever QEMU has to find when it starts. A folder that is lost later is told. */
+export async function serveShares(
+  deps: Deps,
+  { driver, shares }: GuestShares,
+  status: Pick<StatusFile, 'trouble'>,
+): Promise<{ stop(): Promise<void> }> {
   if (driver !== 'virtiofs') return { stop: async () => undefined };
   const { spawn, log, facts } = deps;
   const rights = { ...facts, asRoot: facts.uid === 0 };
-  const results = await Promise.allSettled(
-    shares.map((share) => startVirtiofsd(spawn, log, share, socketOf(deps, share.name), rights)),
-  );
+  const serve = (share: Share) => {
+    const onLost = (why: string) => {
+      const lost = `the guest has lost ${share.guest} until the container is started again: ${why}`;
+      log.warn(lost);
+      void status.trouble(`share ${share.name}`, lost);
+    };
+    return startVirtiofsd(spawn, log, share, socketOf(deps, share.name), rights, onLost);
+  };
+  const results = await Promise.allSettled(shares.map(serve));
   const servers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const stop = () => stopAll(servers);
   const failure = results.find((result) => result.status === 'rejected');

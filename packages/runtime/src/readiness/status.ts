@@ -3,13 +3,17 @@ import { dirname } from 'node:path';
 import type { State, Status } from '@virtainers/core';
 
 export interface StatusFile {
-  /** The last thing written. */
-  readonly current: Status;
+  /** What the guest has reached, whatever is wrong with it. */
+  readonly reached: State;
   /** Merges and writes; a new state gets its time. Writes follow one another, so that the last call wins. */
   update(change: Partial<Omit<Status, 'formatVersion' | 'life' | 'since' | 'timings'>>): Promise<void>;
+  /** Something is wrong with the guest, in one sentence; undefined: no longer. While anything is, a guest that runs is degraded. */
+  trouble(name: string, message: string | undefined): Promise<void>;
   /** Notes a moment that is no state: `running`. */
   mark(name: string): void;
 }
+
+const RUNS: ReadonlySet<State> = new Set(['starting', 'booting', 'network', 'cloud-init', 'ready']);
 
 /** The status file at `path`, written whole by rename; `now` and `clock` (ms since the start) are handed in. */
 export function makeStatusFile(
@@ -18,13 +22,15 @@ export function makeStatusFile(
   now: () => Date,
   clock: () => number,
 ): StatusFile {
-  let current: Status = {
+  let told: Status = {
     formatVersion: 1,
     state: 'preparing',
     since: now().toISOString(),
     ...first,
     timings: { preparing: 0 },
   };
+  let shown = told;
+  const troubles = new Map<string, string>();
   let last = Promise.resolve();
   const write = async (status: Status) => {
     await mkdir(dirname(path), { recursive: true });
@@ -32,24 +38,41 @@ export function makeStatusFile(
     // No fsync: it lives in /run and tells of this life of the container only.
     await rename(`${path}.tmp`, path);
   };
+  const stamp = (name: string) => {
+    if (!(name in told.timings)) told = { ...told, timings: { ...told.timings, [name]: Math.round(clock()) } };
+  };
+  const show = () => {
+    const { state, message } = withTroubles(told, troubles);
+    stamp(state);
+    shown = { ...told, state, message, since: state === shown.state ? shown.since : now().toISOString() };
+    const snapshot = shown;
+    last = last.then(() => write(snapshot));
+    return last;
+  };
   return {
-    get current() {
-      return current;
+    get reached() {
+      return told.state;
     },
     update(change) {
-      const isNew = change.state !== undefined && change.state !== current.state;
-      const timings = isNew ? stamped(current.timings, change.state, clock) : current.timings;
-      current = { ...current, ...change, timings, since: isNew ? now().toISOString() : current.since };
-      const snapshot = current;
-      last = last.then(() => write(snapshot));
-      return last;
+      told = { ...told, ...change };
+      stamp(told.state);
+      return show();
     },
-    mark(name) {
-      current = { ...current, timings: stamped(current.timings, name, clock) };
+    trouble(name, message) {
+      if (message === troubles.get(name)) return last;
+      if (message === undefined) troubles.delete(name);
+      else troubles.set(name, message);
+      return show();
     },
+    mark: stamp,
   };
 }
 
-function stamped(timings: Status['timings'], name: State | string | undefined, clock: () => number): Status['timings'] {
-  return name === undefined || name in timings ? timings : { ...timings, [name]: Math.round(clock()) };
+function withTroubles(
+  { state, message }: Status,
+  troubles: ReadonlyMap<string, string>,
+): Pick<Status, 'state' | 'message'> {
+  const wrong = [...troubles.values()].join('; ');
+  if (wrong && RUNS.has(state)) return { state: 'degraded', message: wrong };
+  return { state, message: state === 'stopping' && wrong ? wrong : message };
 }

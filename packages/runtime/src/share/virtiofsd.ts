@@ -7,18 +7,19 @@ const PROGRAM = '/usr/libexec/virtiofsd';
 /** What it says when it can be connected to; its socket is seen a moment before. */
 const LISTENS = 'Waiting for vhost-user socket connection';
 
-/** A program that serves one folder until QEMU, which connects once, goes away. */
+/** A program that serves one folder until QEMU goes away, which connects once (QEMU, hw/virtio/vhost-user-fs.c). */
 export interface ShareServer {
   stop(): Promise<void>;
 }
 
-/** Starts one virtiofsd and waits until it listens on `socket`. Throws DAEMON_FAILED. */
+/** Starts one virtiofsd and waits until it listens on `socket`; `onLost` hears why it ended before the guest did. Throws DAEMON_FAILED. */
 export async function startVirtiofsd(
   spawn: Spawn,
   log: Log,
   share: Share,
   socket: string,
   rights: ServerRights,
+  onLost: (why: string) => void,
 ): Promise<ShareServer> {
   // One that was killed with its container leaves its socket and the file with its number.
   for (const stale of [socket, `${socket}.pid`]) await rm(stale, { force: true });
@@ -42,9 +43,7 @@ export async function startVirtiofsd(
   let stopping = false;
   void child.exited.then(({ exitCode, signal }) => {
     if (stopping || exitCode === 0) return;
-    log.warn(
-      `the guest has lost ${share.guest} until its next start: virtiofsd of ${share.folder} ended with ${signal ?? `exit code ${exitCode}`}`,
-    );
+    onLost(`virtiofsd of ${share.folder} ended with ${signal ?? `exit code ${exitCode}`}`);
   });
   return {
     stop: async () => {
