@@ -1,8 +1,9 @@
 import { chmod, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dataPaths, digestFile, type Log } from '@virtainers/core';
+import { dataPaths, digestFile, type Log, statusSchema } from '@virtainers/core';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openDisk } from '../../packages/runtime/src/disk/open-disk.ts';
+import { makeStatusFile } from '../../packages/runtime/src/readiness/status.ts';
 import { exec, requireTool, spawn } from '../helpers/process.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 
@@ -62,4 +63,29 @@ test('a machine that is kept opens without any room, and forgets nothing', async
   await expect(second.remember({ instanceId: 'two' })).rejects.toMatchObject({ code: 'DISK_FULL' });
   await second.release();
   expect(JSON.parse(await readFile(dataPaths(mounted).sidecar, 'utf8')).instanceId).toBe('one');
+});
+
+test('that a disk is full is told in a status that lies on it', async () => {
+  const path = join(mounted, 'status.json');
+  const warnings: string[] = [];
+  const about = { life: 'one', vmName: 'vm', driver: 'system' } as const;
+  const status = makeStatusFile(
+    path,
+    about,
+    () => new Date(),
+    () => 0,
+    (line) => warnings.push(line),
+  );
+  const state = async () => statusSchema.parse(JSON.parse(await readFile(path, 'utf8'))).state;
+  await status.update({ state: 'ready' });
+  await fill(0);
+  await status.trouble('room', 'paused: there is no room left');
+  expect([await state(), warnings]).toEqual(['degraded', []]);
+  await rm(`${path}.tmp`, { force: true });
+  await exec('sh', ['-c', `cat /dev/zero >> ${mounted}/filler || true`]);
+  for (const resumed of [true, false]) await status.update({ resumed });
+  expect(warnings).toEqual([expect.stringMatching(/status\.json cannot be written.*ENOSPC/)]);
+  await rm(join(mounted, 'filler'));
+  await status.update({ state: 'stopping' });
+  expect(await state()).toBe('stopping');
 });

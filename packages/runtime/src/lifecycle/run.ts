@@ -33,6 +33,7 @@ export async function runMachine(deps: Deps): Promise<number> {
     { life: await readLife(), vmName: config.vmName, driver: driver.kind, user: machine.user },
     () => new Date(),
     clock,
+    log.warn,
   );
   const undos: { name: string; step: () => Promise<unknown> | unknown }[] = [];
   const undo: Undo = (name, step, order) =>
@@ -46,9 +47,7 @@ export async function runMachine(deps: Deps): Promise<number> {
     ending = await live(deps, shares, status, undo);
   } catch (error) {
     const known = error instanceof VirtainersError ? error : undefined;
-    await status
-      .update({ state: 'failed', message: known?.message ?? String(error), exitCode: known?.exitCode ?? 1 })
-      .catch(() => undefined);
+    await status.update({ state: 'failed', message: known?.message ?? String(error), exitCode: known?.exitCode ?? 1 });
     throw error;
   } finally {
     for (const { name, step } of undos.reverse()) {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { statusSchema } from '@virtainers/core';
@@ -8,16 +8,19 @@ import { makeStatusFile, type StatusFile } from './status.ts';
 let folder: string;
 let status: StatusFile;
 let ms: number;
+let warnings: string[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'virtainers-status-'));
   ms = 0;
+  warnings = [];
   const first = { life: 'one', vmName: 'vm', driver: 'system' } as const;
   status = makeStatusFile(
     join(folder, 'run/status.json'),
     first,
     () => new Date(ms),
     () => ms,
+    (line) => warnings.push(line),
   );
 });
 
@@ -64,4 +67,18 @@ test('a stop that is under way stays one, and an end says why it came', async ()
   expect(await read()).toMatchObject({ state: 'stopping', message: 'no room' });
   await status.update({ state: 'stopped', message: 'the guest shut down' });
   expect(await read()).toMatchObject({ state: 'stopped', message: 'the guest shut down' });
+});
+
+test('what cannot be written for want of room is told once, and by the next that can', async () => {
+  const next = join(folder, 'run/status.json.tmp');
+  await mkdir(join(folder, 'run'));
+  await symlink('/dev/full', next);
+  await status.update({ state: 'booting' });
+  await status.update({ resumed: true });
+  expect(warnings).toEqual([expect.stringMatching(/status\.json cannot be written: .*ENOSPC/)]);
+  await rm(next);
+  ms = 3;
+  await status.update({ state: 'stopping' });
+  expect(await read()).toMatchObject({ state: 'stopping', at: 3 });
+  expect(warnings).toHaveLength(1);
 });
