@@ -30,6 +30,17 @@ test('a panic ends it with 70', async () => {
   expect(await vm.log()).toContain('the guest panicked');
 });
 
+test('a guest that cannot tell QEMU of a panic ends with 70 as well; one that quotes a panic goes on', async () => {
+  const vm = await start();
+  await vm.reached('ready');
+  await vm.guest('rmmod pvpanic-mmio pvpanic; true');
+  await vm.guest("printf '[   40.1] Kernel panic - not syncing: a quotation\\n# ' > /dev/ttyS0; sleep 4");
+  expect(await vm.inspect('{{.State.Running}}')).toBe('true');
+  await vm.guest('sync; (sleep 1; echo c > /proc/sysrq-trigger) >/dev/null 2>&1 &');
+  expect(await vm.ended()).toBe(70);
+  expect(await vm.log()).toContain('the guest panicked');
+});
+
 test('a reboot stays in the container, and readiness is found again', async () => {
   const vm = await start();
   await vm.reached('ready');

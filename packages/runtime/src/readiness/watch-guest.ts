@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { type AskAgent, askAgent } from './agent.ts';
 import { type Door, knockUntilAnswered } from './knock.ts';
+import { watchPanic } from './panic.ts';
 import { consoleSigns, makeLineReader, noSigns, type Signs, stateOf } from './signs.ts';
 
 export interface GuestWatch {
@@ -53,17 +54,25 @@ export function watchGuest(input: GuestWatchInput): GuestWatch {
   port?.on('error', () => undefined);
   port?.on('close', () => input.onClosed?.());
   knock();
+  const panic = watchPanic({
+    answers: async () => agentConnected && (await input.ask('guest-ping')) !== undefined,
+    onPanic: input.onPanic,
+  });
+  const read = makeLineReader((line) => {
+    const more = consoleSigns(line);
+    if (Object.keys(more).length > 0) see(more);
+  });
   return {
-    onConsole: makeLineReader((line) => {
-      const { panicked, ...more } = consoleSigns(line);
-      if (panicked) input.onPanic();
-      if (Object.keys(more).length > 0) see(more);
-    }),
+    onConsole: (bytes) => {
+      read(bytes);
+      panic.onConsole(bytes);
+    },
     onAgent: (connected) => {
       agentConnected = connected;
       if (connected) void consult();
     },
     onReboot: () => {
+      panic.clear();
       knocking.abort();
       signs = noSigns;
       see({});
@@ -73,6 +82,7 @@ export function watchGuest(input: GuestWatchInput): GuestWatch {
       return agentConnected;
     },
     stop: () => {
+      panic.clear();
       knocking.abort();
       port?.destroy();
     },
