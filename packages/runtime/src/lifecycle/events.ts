@@ -10,6 +10,8 @@ import type { Room } from './room.ts';
 export interface DomainFollower {
   readonly ended: Promise<StopReason>;
   panicked(): boolean;
+  /** The guest's agent has its port open. */
+  agentConnected(): boolean;
   /** A guest without a pvpanic driver says it on its console only, and then stands still. */
   onPanicSeen(): void;
   /** The guest's port was closed, which QEMU's end does. */
@@ -65,6 +67,7 @@ export function followDomain(virsh: Virsh, room: Room, name: string, domainLogs:
   return {
     ended,
     panicked: () => panicked,
+    agentConnected: () => agent,
     onPanicSeen: () => {
       panicked = true;
       void virsh.destroy();

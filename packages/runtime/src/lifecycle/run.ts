@@ -95,27 +95,31 @@ async function live(deps: Deps, shares: GuestShares, status: StatusFile, undo: U
   status.mark('running');
   await status.update({ state: 'booting', ...(resumed ? { resumed } : {}) });
   log.info(`the domain runs after ${(deps.clock() / 1000).toFixed(2)} s`);
-  await openForwards(virsh, parts.network, undo, log.warn);
-  if (resumed) await wakeGuest(deps, parts, virsh);
-  const { channels } = await virsh.read();
-  watch = watchGuest({
-    ask: virsh.agent,
-    door: firstDoor(parts.network, config.network.options.ports),
-    readySocket: channels[READY_PORT],
-    onState: (state) => {
-      if (state === 'ready') void status.trouble(LATE, undefined);
-      void status.update({ state }).then(() => announce(log.info, state, deps));
-    },
-    onPanic: domain.onPanicSeen,
-    onClosed: domain.onPortClosed,
-  });
-  undo('the watch', () => watch?.stop());
-  domain.connect(watch);
-  degradeLater(status, config.readyTimeoutMs, log.warn, undo);
+  const attend = async () => {
+    await openForwards(virsh, parts.network, undo, log.warn);
+    if (resumed) await wakeGuest(deps, parts, virsh);
+    const { channels } = await virsh.read();
+    if (stop.asked) return;
+    watch = watchGuest({
+      ask: virsh.agent,
+      door: firstDoor(parts.network, config.network.options.ports),
+      readySocket: channels[READY_PORT],
+      onState: (state) => {
+        if (state === 'ready') void status.trouble(LATE, undefined);
+        void status.update({ state }).then(() => announce(log.info, state, deps));
+      },
+      onPanic: domain.onPanicSeen,
+      onClosed: domain.onPortClosed,
+    });
+    undo('the watch', () => watch?.stop());
+    domain.connect(watch);
+    degradeLater(status, config.readyTimeoutMs, log.warn, undo);
+  };
   const first = await Promise.race([
     domain.ended.then((reason) => ({ kind: 'ended', reason }) as const),
     stopAsked.then((signal) => ({ kind: 'stop', signal }) as const),
     parts.failed.then((error) => ({ kind: 'failed', error }) as const),
+    attend().then(() => new Promise<never>(() => undefined)),
   ]);
   if (first.kind === 'ended') return endingOf(first.reason, domain.panicked());
   if (first.kind === 'failed') {
@@ -127,7 +131,7 @@ async function live(deps: Deps, shares: GuestShares, status: StatusFile, undo: U
   const { ended } = domain;
   return stopGuest({
     ...{ virsh, config, log, ended, persistent: parts.disk.persistent },
-    agentConnected: () => watch.agentConnected,
+    ...{ agentConnected: domain.agentConnected, panicked: domain.panicked },
     full: () => room.full,
     save: () => saveGuest(deps, parts, virsh),
   });
@@ -181,7 +185,7 @@ const LATE = 'late';
 function degradeLater(status: StatusFile, limitMs: number, warn: (line: string) => void, undo: Undo): void {
   const timer = setTimeout(() => {
     const { reached } = status;
-    if (reached === 'ready') return;
+    if (reached === 'ready' || reached === 'stopping') return;
     warn(`the guest is not ready after ${limitMs / 1000} s: ${reached}`);
     void status.trouble(LATE, `not ready after ${limitMs / 1000} s, in state ${reached}`);
   }, limitMs);

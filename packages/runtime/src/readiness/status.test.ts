@@ -65,6 +65,9 @@ test('a stop that is under way stays one, and an end says why it came', async ()
   expect(await read()).toMatchObject({ state: 'preparing', message: undefined });
   await status.update({ state: 'stopping' });
   expect(await read()).toMatchObject({ state: 'stopping', message: 'no room' });
+  await status.update({ state: 'ready' });
+  expect(await read()).toMatchObject({ state: 'stopping', timings: { preparing: 0, stopping: 0 } });
+  expect(status.reached).toBe('stopping');
   await status.update({ state: 'stopped', message: 'the guest shut down' });
   expect(await read()).toMatchObject({ state: 'stopped', message: 'the guest shut down' });
 });

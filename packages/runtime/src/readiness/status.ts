@@ -8,7 +8,8 @@ export interface StatusFile {
   readonly reached: State;
   /**
    * Merges and writes; a new state gets its time. Writes follow one another, so that the last call wins. One that fails, for want of
-   * room, is no reason to end a guest: it is told in the log, and the next one tells it all again.
+   * room, is no reason to end a guest: it is told in the log, and the next one tells it all again. What a guest that is being
+   * stopped reaches is no state any more.
    */
   update(change: Partial<Omit<Status, 'formatVersion' | 'life' | 'since' | 'timings'>>): Promise<void>;
   /** Something is wrong with the guest, in one sentence; undefined: no longer. While anything is, a guest that runs is degraded. */
@@ -69,7 +70,9 @@ export function makeStatusFile(
       return told.state;
     },
     update(change) {
-      told = { ...told, ...change };
+      const { state = told.state, ...rest } = change;
+      const late = !RUNS.has(told.state) && told.state !== 'preparing' && RUNS.has(state);
+      told = { ...told, ...rest, state: late ? told.state : state };
       stamp(told.state);
       return show();
     },

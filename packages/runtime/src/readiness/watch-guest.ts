@@ -11,7 +11,6 @@ export interface GuestWatch {
   onAgent(connected: boolean): void;
   /** The guest began again. */
   onReboot(): void;
-  readonly agentConnected: boolean;
   stop(): void;
 }
 
@@ -77,9 +76,6 @@ export function watchGuest(input: GuestWatchInput): GuestWatch {
       signs = noSigns;
       see({});
       knock();
-    },
-    get agentConnected() {
-      return agentConnected;
     },
     stop: () => {
       panic.clear();
