@@ -20,9 +20,12 @@ import { type GuestShares, guestMounts, reportShares, serveShares, sharesStatus 
 import type { Undo } from './undo.ts';
 
 /** All that a domain is started from. */
-export type Parts = Awaited<ReturnType<typeof prepare>>;
+export type Parts = NonNullable<Awaited<ReturnType<typeof prepare>>>;
 
-/** Everything before the domain: what does not wait on one another runs side by side. `onDaemons`: libvirt answers. */
+/**
+ * Everything before the domain: what does not wait on one another runs side by side. `onDaemons`: libvirt answers.
+ * Undefined: a stop came while disks were looked at, which may take minutes.
+ */
 export async function prepare(
   deps: Deps,
   shares: GuestShares,
@@ -53,7 +56,9 @@ export async function prepare(
     prepareGuest(deps, shares, status, undo),
   ]);
   // All have settled, so that whatever started is known to `undo` before the first failure is told.
-  const { disk, disks, plan, seed, failed } = unwrap(guestResult);
+  const guest = unwrap(guestResult);
+  if (guest === undefined) return undefined;
+  const { disk, disks, plan, seed, failed } = guest;
   const daemons = unwrap(daemonsResult);
   const accelerator = unwrap(acceleratorResult);
   reportAccelerator(log, accelerator);
@@ -78,10 +83,15 @@ export async function prepare(
   };
 }
 
+/** Undefined when a stop was asked; the work is left to itself, and what it begins is undone with the rest. */
+function unlessStopped<T>({ stopAsked }: Deps, work: Promise<T>): Promise<T | undefined> {
+  return Promise.race([work, stopAsked.then(() => undefined)]);
+}
+
 /** What the guest gets: its disk, then its seed and its network, which carry what the disk's folder remembers. */
 async function prepareGuest(deps: Deps, shares: GuestShares, status: StatusFile, undo: Undo) {
   const { exec, spawn, log, config } = deps;
-  const [snapshotResult, diskResult, disksResult] = await Promise.allSettled([
+  const looking = Promise.allSettled([
     readSnapshot(exec, guestHostname(deps.hostname, config.vmName)),
     openGuestDisk(deps).then((disk) => {
       undo('the data folder', () => disk.release(), 'last');
@@ -92,6 +102,9 @@ async function prepareGuest(deps: Deps, shares: GuestShares, status: StatusFile,
       return disks;
     }),
   ]);
+  const looked = await unlessStopped(deps, looking);
+  if (looked === undefined) return undefined;
+  const [snapshotResult, diskResult, disksResult] = looked;
   const disk = unwrap(diskResult);
   const disks = unwrap(disksResult);
   const snapshot = await givenBack(deps, unwrap(snapshotResult));

@@ -50,7 +50,9 @@ export async function runMachine(deps: Deps): Promise<number> {
     await status.update({ state: 'failed', message: known?.message ?? String(error), exitCode: known?.exitCode ?? 1 });
     throw error;
   } finally {
-    for (const { name, step } of undos.reverse()) {
+    // What a stop did not wait for may have begun something meanwhile.
+    for (let next = undos.pop(); next; next = undos.pop()) {
+      const { name, step } = next;
       await Promise.resolve(step()).catch((error: unknown) => log.warn(`ending ${name}: ${String(error)}`));
     }
   }
@@ -73,8 +75,8 @@ async function live(deps: Deps, shares: GuestShares, status: StatusFile, undo: U
     daemons = started;
     void virsh.warmUp();
   });
-  const memory = await savedMemory(deps, parts, virsh);
-  if (stop.asked) return { exitCode: 0, state: 'stopped', message: 'stopped before the guest was started' };
+  const memory = parts && (await savedMemory(deps, parts, virsh));
+  if (!parts || stop.asked) return { exitCode: 0, state: 'stopped', message: 'stopped before the guest was started' };
   const room = watchRoom({ status, log, free: freeBytes, resume: virsh.resume });
   undo('the wait for room', () => room.stop());
   await status.update({ state: 'starting' });
