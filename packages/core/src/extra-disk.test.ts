@@ -38,6 +38,23 @@ test.for<[string, string, number]>([
   expect(await readExtraDisk(path)).toEqual({ format: 'raw', virtualSize: size });
 });
 
+test.for(['x.img', 'x.raw'])('%s is raw, whatever its guest writes on it', async (name) => {
+  const path = join(await tempFolder('extra-disk'), name);
+  const head = Buffer.alloc(4096);
+  await writeFile(path, head);
+  expect(await readExtraDisk(path)).toEqual({ format: 'raw', virtualSize: 4096 });
+  head.write('QFI\xfb\0\0\0\x03', 'latin1');
+  head.writeUInt32BE(16, 20);
+  head.writeBigUInt64BE(1n << 30n, 24);
+  head.writeUInt32BE(104, 100);
+  await writeFile(path, head);
+  await expect(readExtraDisk(path)).rejects.toMatchObject({
+    code: 'DISK_REFUSED',
+    message: expect.stringContaining('it is qcow2, whatever its name says'),
+    hint: expect.stringContaining('x.qcow2'),
+  });
+});
+
 test("QEMU's words for a lock name the file", () => {
   const said =
     'error: internal error: -blockdev {}: Failed to get "write" lock\nIs another process using the image [/volumes/a b.raw]?';

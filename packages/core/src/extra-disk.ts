@@ -7,12 +7,11 @@ import { VirtainersError } from './errors.ts';
 /** Where a container finds the disks that a person gives a machine beside its own. */
 export const EXTRA_DISKS = { files: '/volumes', devices: '/dev/vm' } as const;
 
-/** What a file in /volumes ends with, and what may be in it. */
-const SUFFIXES: Readonly<Record<string, readonly DataDisk['format'][]>> = {
-  '.qcow2': ['qcow2'],
-  '.raw': ['raw'],
-  '.img': ['qcow2', 'raw'],
-};
+/**
+ * What a file in /volumes ends with, and what it is. Nothing goes by its content: that is the guest's, which could make its raw disk
+ * another one by writing a qcow2's header.
+ */
+const SUFFIXES: Readonly<Record<string, DataDisk['format']>> = { '.qcow2': 'qcow2', '.raw': 'raw', '.img': 'raw' };
 
 /** virtio-blk has 20 bytes for it (virtio 1.2, 5.2.6.1, VIRTIO_BLK_T_GET_ID); these characters udev leaves as they are. */
 const SERIAL_LENGTH = 20;
@@ -62,8 +61,8 @@ export async function readExtraDisk(path: string): Promise<DataDisk> {
 
 function requireSuffix(path: string, { format }: DataDisk): void {
   const suffix = extname(path);
-  if (SUFFIXES[suffix]?.includes(format) ?? true) return;
-  const other = Object.keys(SUFFIXES).find((each) => SUFFIXES[each]?.includes(format));
+  if ((SUFFIXES[suffix] ?? format) === format) return;
+  const other = Object.keys(SUFFIXES).find((each) => SUFFIXES[each] === format);
   throw new VirtainersError('DISK_REFUSED', `reading the disk ${path}: it is ${format}, whatever its name says`, {
     hint: `call it ${path.slice(0, -suffix.length)}${other} if that is what it is meant to be`,
   });
