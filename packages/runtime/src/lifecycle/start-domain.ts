@@ -31,12 +31,13 @@ export async function startDomain(
       return [String(error)];
     }
   };
-  await disk.remember({ resume: undefined });
   await virsh.create(domainFile, '--paused');
   const unmet = unmetNeeds(memories?.[resume], await memoryNeeds(virsh, await readFile('/proc/cpuinfo', 'utf8')));
   const why = unmet.length > 0 ? unmet : await load();
   if (why.length === 0) log.info(`the guest goes on from the snapshot ${resume}`);
   else log.warn(`the memory of the snapshot ${resume} cannot be resumed, so the guest boots: ${why.join('; ')}`);
+  // Until the guest takes its first step, the next start may do all of this again.
+  await disk.remember({ resume: undefined });
   await virsh.resume();
   return why.length === 0;
 }
