@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { chmod, cp, mkdir, open as openFile, readFile, stat, truncate } from 'node:fs/promises';
+import { chmod, cp, mkdir, open as openFile, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { dataPaths, digestFile, type Log, lockFile } from '@virtainers/core';
+import { changeSnapshot, changingSnapshots, dataPaths, digestFile, type Log, lockFile } from '@virtainers/core';
 import { beforeEach, expect, test } from 'vitest';
 import { COPIED } from '../../packages/runtime/src/disk/mend-overlay.ts';
 import { openDisk } from '../../packages/runtime/src/disk/open-disk.ts';
@@ -115,6 +115,34 @@ test('no such words for a copy of a stopped machine, nor for a machine that was 
   expect(again.warnings).toEqual([]);
   await again.release();
 });
+
+test('a torn copy is refused, and not repaired, after an interrupted change of snapshots, too; a refused change leaves no note', async () => {
+  const paths = dataPaths(data);
+  await twoOnOneCluster(paths.overlay);
+  const torn = await readFile(paths.overlay);
+  await writeFile(paths.changing, '');
+  for (const note of ['box\nruns on inode 1\n', '']) {
+    await writeNote(paths.lock, note);
+    const failure = await open(data).catch((error) => error);
+    expect(failure).toMatchObject({ code: 'DISK_REFUSED', exitCode: 65 });
+    expect(failure.message.includes('copied while its machine ran')).toBe(note !== '');
+    if (note) expect((await readFile(paths.overlay)).equals(torn)).toBe(true);
+  }
+  await rm(paths.changing);
+  const refused = changingSnapshots(paths, () => changeSnapshot(exec, paths, 'remove', 'nothing'));
+  await expect(refused).rejects.toMatchObject({ code: 'COMMAND_FAILED' });
+  expect(await readdir(data)).not.toContain('local_image.changing');
+});
+
+/** The guest's second cluster gets the entry of its first. */
+async function twoOnOneCluster(path: string): Promise<void> {
+  const handle = await openFile(path, 'r+');
+  const entry = async (at: number) => (await handle.read(Buffer.alloc(8), 0, 8, at)).buffer;
+  const offset = async (at: number) => Number((await entry(at)).readBigUInt64BE() & 0x00ff_ffff_ffff_fe00n);
+  const table = await offset(await offset(40));
+  await handle.write(await entry(table), 0, 8, table + 8);
+  await handle.close();
+}
 
 test("the note outlives a host's command on the copy", async () => {
   const running = await open(data);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { chainName } from './chain.ts';
 import { diskInUse } from './disk-lock.ts';
+import { VirtainersError } from './errors.ts';
 import { commandFailed, type Exec, type ExecResult } from './exec.ts';
 
 /** What `qemu-img info --output=json` says that we rely on (qapi/block-core.json, ImageInfo). */
@@ -47,6 +48,13 @@ export function makeQemuImg(exec: Exec, program = 'qemu-img'): QemuImg {
   };
 }
 
+/** QEMU, or a program of its, that did not do what it was asked for, and said so: nothing was interrupted. */
+export class QemuRefusal extends VirtainersError {
+  constructor(message: string) {
+    super('COMMAND_FAILED', message);
+  }
+}
+
 /** What `qemu-img check` found out about a disk's own tables. */
 export interface CheckedDisk {
   /** `leaks`: they hold together, but room is taken that nothing uses. */
@@ -70,4 +78,12 @@ export function readCheck({ exitCode, stdout, stderr }: ExecResult, disk: string
 export async function checkDisk(exec: Exec, disk: string, repair?: 'leaks'): Promise<CheckedDisk> {
   const words = ['check', '-q', ...(repair ? ['-r', repair] : []), chainName({ path: disk, format: 'qcow2' }, [])];
   return readCheck(await exec('qemu-img', words, { allowFailure: true }), disk);
+}
+
+/** The error for one that is damaged; `why`: how it may have become so. */
+export function damagedDisk(disk: string, said: string, why = ''): VirtainersError {
+  const message = `opening ${disk}: the disk is damaged${why}\n${said.slice(0, 1000).replace(/^/gm, '  ')}`;
+  return new VirtainersError('DISK_REFUSED', message, {
+    hint: 'copy it again from a stopped machine, or restore it; what can be saved of a copy of the file, qemu-img check -r all saves',
+  });
 }

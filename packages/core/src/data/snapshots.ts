@@ -2,8 +2,9 @@ import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { chainName } from '../chain.ts';
 import { VirtainersError } from '../errors.ts';
-import type { Exec } from '../exec.ts';
+import { commandFailed, type Exec } from '../exec.ts';
 import { isAccessible, writeFileAtomically } from '../files.ts';
+import { checkDisk, damagedDisk, QemuRefusal } from '../qemu-img.ts';
 import type { DataPaths } from './paths.ts';
 
 /**
@@ -86,31 +87,38 @@ export type SnapshotChange = 'create' | 'restore' | 'remove';
 const WORDS: Readonly<Record<SnapshotChange, string>> = { create: '-c', restore: '-a', remove: '-d' };
 
 export async function changeSnapshot(exec: Exec, { overlay }: DataPaths, change: SnapshotChange, name: string) {
-  await exec('qemu-img', ['snapshot', '-q', WORDS[change], name, alone(overlay)]);
+  const words = ['snapshot', '-q', WORDS[change], name, chainName({ path: overlay, format: 'qcow2' }, [])];
+  const { exitCode, stderr } = await exec('qemu-img', words, { allowFailure: true });
+  if (exitCode !== 0)
+    throw new QemuRefusal(commandFailed(['qemu-img', ...words], `exit code ${exitCode}`, stderr).message);
 }
 
 /**
- * Notes in the data folder that snapshots are being changed for the time of `use`: whoever is killed in between leaves the note to
- * the next start. Only the overlay's user may call it.
+ * Notes in the data folder that snapshots are being changed for the time of `use`: whoever is killed in between, or does not hear from
+ * QEMU how it ended, leaves the note to the next start. Only the overlay's user may call it.
  */
 export async function changingSnapshots<T>(paths: DataPaths, use: () => Promise<T>): Promise<T> {
+  let interrupted = false;
   await writeFileAtomically(paths.changing, 'snapshots were being changed: the next start checks the disk\n');
-  const result = await use();
-  await rm(paths.changing, { force: true });
-  return result;
+  try {
+    return await use();
+  } catch (error) {
+    interrupted = !(error instanceof QemuRefusal);
+    throw error;
+  } finally {
+    if (!interrupted) await rm(paths.changing, { force: true });
+  }
 }
 
 /**
- * After a change that was killed: counts anew how often each cluster is used, which is all that can be wrong, for QEMU counts
- * up before it refers, and down after. Only the holder of the folder's lock may call it. True: there was one.
+ * After a change that was killed: takes back what was counted too often, which is all that can be wrong, for QEMU counts up
+ * before it refers, and down after. Whatever else is wrong no change of snapshots did, and nothing is repaired: DISK_REFUSED.
+ * Only the holder of the folder's lock may call it. True: there was one.
  */
 export async function settleSnapshots(exec: Exec, { overlay, changing }: DataPaths): Promise<boolean> {
   if (!(await isAccessible(changing))) return false;
-  await exec('qemu-img', ['check', '-q', '-r', 'all', alone(overlay)]);
+  const { tables, said } = await checkDisk(exec, overlay, 'leaks');
+  if (tables === 'damaged') throw damagedDisk(overlay, said);
   await rm(changing, { force: true });
   return true;
-}
-
-function alone(overlay: string): string {
-  return chainName({ path: overlay, format: 'qcow2' }, []);
 }

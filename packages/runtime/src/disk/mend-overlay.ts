@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { checkDisk, type Exec, type Log, VirtainersError } from '@virtainers/core';
+import { checkDisk, damagedDisk, type Exec, type Log } from '@virtainers/core';
 
 /** For a log whose reader may find files missing. */
 export const COPIED =
@@ -30,11 +30,5 @@ export async function mendOverlay(exec: Exec, overlay: string, copied: boolean, 
     return;
   }
   const why = copied ? ': it was copied while its machine ran, or its host died' : '';
-  throw new VirtainersError(
-    'DISK_REFUSED',
-    `opening ${overlay}: the disk is damaged${why}\n${said.slice(0, 1000).replace(/^/gm, '  ')}`,
-    {
-      hint: 'copy it again from a stopped machine, or restore it; what can be saved of a copy of the file, qemu-img check -r all saves',
-    },
-  );
+  throw damagedDisk(overlay, said, why);
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { VirtainersError } from '@virtainers/core';
+import { QemuRefusal, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import type { Virsh } from './virsh.ts';
 
@@ -39,7 +39,7 @@ export async function finishJob(
     if (job.status === 'concluded') {
       await virsh.qmp('job-dismiss', { id });
       if (job.error === undefined) return;
-      throw new VirtainersError('COMMAND_FAILED', `QEMU's job ${id}: ${job.error}`);
+      throw new QemuRefusal(`QEMU's job ${id}: ${job.error}`);
     }
     await pause(LOOK_EVERY_MS);
   }

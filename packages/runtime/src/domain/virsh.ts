@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Child, diskInUse, type Exec, type Spawn, VirtainersError } from '@virtainers/core';
+import { type Child, diskInUse, type Exec, QemuRefusal, type Spawn, VirtainersError } from '@virtainers/core';
 import { z } from 'zod';
 import { type LiveDomain, parseLiveDomain } from './xml.ts';
 
@@ -164,7 +164,7 @@ export function makeVirsh(exec: Exec, spawn: Spawn, options: VirshOptions): Virs
       const { stdout } = await run(['qemu-monitor-command', domain, JSON.stringify(request)]);
       const answer = qmpAnswer.parse(JSON.parse(stdout));
       if ('return' in answer) return answer.return;
-      throw new VirtainersError('COMMAND_FAILED', `asking QEMU for ${command}: ${answer.error.desc}`);
+      throw new QemuRefusal(`asking QEMU for ${command}: ${answer.error.desc}`);
     },
     freeze: async (timeoutMs) => (await attempt(['domfsfreeze', domain], timeoutMs)) !== undefined,
     thaw: ['virsh', ...base, 'domfsthaw', domain],

@@ -78,7 +78,7 @@ async function keepMemory(work: Work, name: string): Promise<number> {
   // What has not reached the disk is in the memory; a restore of the disk alone finds it too.
   await virsh.flush(FLUSH_MS);
   await noteNeeds(work, name);
-  return timed(() => changingSnapshots(paths, () => saveSnapshot(virsh, node, name).catch(suggestDisk)));
+  return timed(() => changingSnapshots(paths, () => saveSnapshot(virsh, node, name)).catch(suggestDisk));
 }
 
 /** Before the memory is kept: a note of too much harms nobody. While the guest runs nobody else writes the sidecar. */
