@@ -1,4 +1,4 @@
-import { chmod, chown, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, chown, readFile, rename, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { VirtainersError } from '../errors.ts';
 import { isAccessible, syncDirectory, writeFileAtomically } from '../files.ts';
@@ -65,7 +65,7 @@ export async function overlayStamp(path: string): Promise<MemoryRecord['overlay'
  */
 export async function putMemoryAside({ memory, memoryRecord }: DataPaths, now: Date): Promise<string | undefined> {
   if (!(await isAccessible(memoryRecord))) return undefined;
-  // The memory first: a start that finds a record alone puts that aside too, but removes memory without a record.
+  // The memory first: a record alone is put aside at the next start, too.
   const [aside] = await putAside([memory, memoryRecord], now);
   return aside;
 }
@@ -93,7 +93,7 @@ export function belongs({ overlay }: Pick<MemoryRecord, 'overlay'>, now: MemoryR
 }
 
 /** Memory that is being used up: from here on nothing resumes it, and the disk may be written. */
-export async function consumeMemory({ folder, memoryRecord }: DataPaths): Promise<void> {
-  await rm(memoryRecord, { force: true });
+export async function consumeMemory({ folder, memoryRecord, memoryUsed }: DataPaths): Promise<void> {
+  await rename(memoryRecord, memoryUsed);
   await syncDirectory(folder);
 }

@@ -23,6 +23,8 @@ export interface DataPaths {
   readonly memory: string;
   readonly memoryTemp: string;
   readonly memoryRecord: string;
+  /** The record of memory that a guest has gone on from, until that is removed. */
+  readonly memoryUsed: string;
 }
 
 export function dataPaths(folder: string): DataPaths {
@@ -42,6 +44,7 @@ export function dataPaths(folder: string): DataPaths {
     memory: join(folder, 'local_memory.save'),
     memoryTemp: join(folder, 'local_memory.save.new'),
     memoryRecord: join(folder, 'local_memory.json'),
+    memoryUsed: join(folder, 'local_memory.used.json'),
   };
 }
 

@@ -1,7 +1,15 @@
 import { constants } from 'node:fs';
 import { access, chmod, chown, lstat, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type DataPaths, type Exec, isAccessible, type Log, makeFolders, VirtainersError } from '@virtainers/core';
+import {
+  type DataPaths,
+  type Exec,
+  isAccessible,
+  type Log,
+  makeFolders,
+  putAside,
+  VirtainersError,
+} from '@virtainers/core';
 
 /** Who uses the files. */
 export interface Users {
@@ -55,17 +63,26 @@ async function unwritable(folder: string, cause: Error): Promise<VirtainersError
   );
 }
 
-/** What an earlier start left half made. Only the holder of the lock may call it. */
-export async function removeLeftovers(paths: DataPaths): Promise<void> {
-  const { folder, temp, sidecarTemp, copy, memoryTemp, memory, memoryRecord } = paths;
+/**
+ * What an earlier start left half made. Memory that is whole but has no record is put aside: what could not be written was what says to
+ * what it belongs. Gives back its new name. Only the holder of the lock may call it.
+ */
+export async function removeLeftovers(paths: DataPaths, now: Date): Promise<string | undefined> {
+  const { folder, temp, sidecarTemp, copy, memoryTemp, memory, memoryRecord, memoryUsed } = paths;
   const names = await readdir(folder);
   for (const name of names) {
     if (/^local_(image|memory)\.json(\.new)?\.[0-9a-f]+\.tmp$/.test(name))
       await rm(join(folder, name), { force: true });
   }
-  // Without its record memory is half written, or has been used.
-  const unusable = names.includes(basename(memoryRecord)) ? [] : [memory];
-  for (const path of [temp, sidecarTemp, copy, memoryTemp, ...unusable]) await rm(path, { force: true });
+  for (const path of [temp, sidecarTemp, copy, memoryTemp]) await rm(path, { force: true });
+  if (names.includes(basename(memoryUsed))) await removeUsed(paths);
+  const [aside] = names.includes(basename(memoryRecord)) ? [] : await putAside([memory], now);
+  return aside;
+}
+
+/** Memory that a guest has gone on from. */
+export async function removeUsed({ memory, memoryUsed }: DataPaths): Promise<void> {
+  for (const path of [memory, memoryUsed]) await rm(path, { force: true });
 }
 
 /**

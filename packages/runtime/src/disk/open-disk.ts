@@ -120,11 +120,13 @@ async function openLocked(exec: Exec, options: OpenDiskOptions, paths: DataPaths
   const chain = await readImageChain(exec, options.base, sidecar, options);
   const plan = planOverlay({ path: paths.overlay, header, sidecar, chain, diskSize: options.diskSize });
   await options.onStep?.('checked');
-  await removeLeftovers(paths);
-  if (header && (await settleSnapshots(exec, paths))) {
+  const memory = await removeLeftovers(paths, new Date());
+  if (memory) options.log.warn(`saved memory to which nothing says what it belongs is put aside as ${memory}`);
+  const copied = plan.action === 'use' && (await isCopyOfRunning(paths.overlay, lock.left));
+  // Of a copy nobody can tell what is wrong with it: nothing is repaired.
+  if (plan.action === 'use' && !copied && (await settleSnapshots(exec, paths))) {
     options.log.warn(`${paths.overlay}: a change of its snapshots was interrupted; the disk was checked`);
   }
-  const copied = plan.action === 'use' && (await isCopyOfRunning(paths.overlay, lock.left));
   if (plan.action === 'use') await mendOverlay(exec, paths.overlay, copied, options.log);
   if (options.asRoot) await openToQemu(exec, paths.folder, options, options.log);
   await own(paths.lock, paths.folder, options);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DataPaths, dataPaths, overlayStamp } from '@virtainers/core';
@@ -49,7 +49,7 @@ test('another machine is named with both values, and the memory kept under anoth
   expect(await readFile(aside, 'utf8')).toBe('memory');
   expect(await findMemory(paths, present, NOW)).toEqual({ kind: 'none' });
   // A start, which cleans up, leaves it alone.
-  await removeLeftovers(paths);
+  await removeLeftovers(paths, NOW);
   expect(await readFile(aside, 'utf8')).toBe('memory');
 });
 
@@ -108,13 +108,23 @@ test.each([
 });
 
 test('killed while it saves or resumes, a start finds no memory and clears up; a complete one stays', async () => {
-  for (const path of [paths.memory, paths.memoryTemp, `${paths.memoryRecord}.0123456789ab.tmp`])
+  for (const path of [paths.memory, paths.memoryUsed, paths.memoryTemp, `${paths.memoryRecord}.0123456789ab.tmp`])
     await writeFile(path, 'x');
-  await removeLeftovers(paths);
+  expect(await removeLeftovers(paths, NOW)).toBeUndefined();
   expect(await readdir(paths.folder)).toEqual(['local_image.qcow2']);
   await save();
-  await removeLeftovers(paths);
+  expect(await removeLeftovers(paths, NOW)).toBeUndefined();
   expect(await findMemory(paths, present, NOW)).toMatchObject({ kind: 'fits' });
+});
+
+test('memory whose record could not be written is put aside and not deleted', async () => {
+  await mkdir(join(paths.memoryRecord, 'in the way'), { recursive: true });
+  await expect(save()).rejects.toThrow();
+  await rm(paths.memoryRecord, { recursive: true });
+  const aside = await removeLeftovers(paths, NOW);
+  expect(aside).toBe(join(paths.folder, 'local_memory.aside-20260102T030405Z.save'));
+  expect(await readFile(aside ?? '', 'utf8')).toBe('memory');
+  expect(await findMemory(paths, present, NOW)).toEqual({ kind: 'none' });
 });
 
 test('memory without room for it is not saved, and the figures are said', async () => {

@@ -8,12 +8,13 @@ import {
   overlayStamp,
   putMemoryAside,
   readMemoryRecord,
+  saysDiskFull,
   syncDirectory,
   VirtainersError,
   writeMemoryRecord,
 } from '@virtainers/core';
 import { memoryDifferences, memoryDiffers } from '../guest/memory-fit.ts';
-import { own, type Users } from './data-folder.ts';
+import { own, removeUsed, type Users } from './data-folder.ts';
 
 /** What memory that is resumed must fit: all that is in its record, as it is now. */
 export type Present = Pick<MemoryRecord, 'overlay' | 'fits' | 'domain' | 'instanceId'>;
@@ -50,7 +51,18 @@ export async function keepMemory(
   await own(memoryTemp, folder, users);
   await rename(memoryTemp, memory);
   await syncDirectory(folder);
-  await writeMemoryRecord(paths, { savedAt: now.toISOString(), overlay: await overlayStamp(overlay), ...present });
+  const record = { savedAt: now.toISOString(), overlay: await overlayStamp(overlay), ...present };
+  await writeMemoryRecord(paths, record).catch((cause: unknown) => {
+    if (!saysDiskFull(cause)) throw cause;
+    throw new VirtainersError(
+      'DISK_FULL',
+      `saving the guest's memory: ${folder} has no room left for ${memoryRecord}`,
+      {
+        hint: 'the memory is saved, but nothing says to what it belongs: the next start puts it aside, and the guest boots',
+        cause,
+      },
+    );
+  });
   await own(memoryRecord, folder, users);
 }
 
@@ -107,5 +119,5 @@ function time({ mtime }: MemoryRecord['overlay']): string {
 /** After this no start resumes the memory; its file stays until QEMU has read it. */
 export async function useUp(paths: DataPaths): Promise<void> {
   await consumeMemory(paths);
-  await rm(paths.memory, { force: true });
+  await removeUsed(paths);
 }

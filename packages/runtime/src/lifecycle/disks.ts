@@ -57,3 +57,15 @@ export function disksStatus(disks: readonly PlacedDisk[]): Status['disks'] {
     ...(size === undefined ? {} : { size }),
   }));
 }
+
+/**
+ * Why this machine's memory cannot be saved and resumed; undefined: no disk stands in the way. A guest's memory remembers what is in
+ * its disks. Of a file its time tells whether somebody wrote it meanwhile; of a device, or a disk on the network, nothing does.
+ */
+export function whyDisksNotSaved(
+  disks: readonly Pick<PlacedDisk, 'from' | 'place' | 'readonly'>[],
+): string | undefined {
+  const others = disks.filter(({ place, readonly }) => !readonly && place.kind !== 'file');
+  if (others.length === 0) return undefined;
+  return `a machine that writes ${others.map(({ from }) => from).join(', ')} cannot be saved: nothing tells whether another wrote it meanwhile`;
+}

@@ -5,6 +5,7 @@ import type { Virsh } from '../domain/virsh.ts';
 import { writableDisks } from '../domain/xml.ts';
 import { hostCpu } from '../guest/memory-fit.ts';
 import type { Deps } from './deps.ts';
+import { whyDisksNotSaved } from './disks.ts';
 import { guestNetwork } from './network.ts';
 import type { Parts } from './prepare.ts';
 import { whyNotSaved } from './shares.ts';
@@ -16,7 +17,6 @@ export async function presentMachine(deps: Deps, parts: Parts, virsh: Virsh): Pr
   const paths = dataPaths(config.imageDir);
   const nics = network.nics.map(({ link, mode, interface: nic }) => `${link} ${mode} ${nic?.mac ?? 'without a NIC'}`);
   const settings = guestNetwork(network);
-  const others = (await writableDisks(xml)).filter((path) => path !== disk.overlay);
   const instanceId = (await readSidecar(paths.sidecar))?.instanceId;
   return {
     overlay: await overlayStamp(disk.overlay),
@@ -30,12 +30,18 @@ export async function presentMachine(deps: Deps, parts: Parts, virsh: Virsh): Pr
       QEMU: await virsh.qemuVersion(),
       'libvirt driver': driver.kind,
       NICs: nics.join(', '),
-      ...Object.fromEntries(await Promise.all(others.map(async (path) => [`the disk ${path}`, await written(path)]))),
+      ...(await otherDisks(xml, disk.overlay)),
       ...(settings ? { 'network settings of the seed': JSON.stringify(settings) } : {}),
     },
     domain: xml,
     ...(instanceId === undefined ? {} : { instanceId }),
   };
+}
+
+/** When the guest's other disks were written. */
+async function otherDisks(xml: string, overlay: string): Promise<Record<string, string>> {
+  const others = (await writableDisks(xml)).filter((path) => path !== overlay);
+  return Object.fromEntries(await Promise.all(others.map(async (path) => [`the disk ${path}`, await written(path)])));
 }
 
 async function written(path: string): Promise<string> {
@@ -53,8 +59,11 @@ export async function saveGuest(deps: Deps, parts: Parts, virsh: Virsh): Promise
   const { config, driver, facts } = deps;
   const paths = dataPaths(config.imageDir);
   const users = { qemu: { uid: driver.uid, gid: driver.gid }, asRoot: facts.uid === 0 };
-  const hindrance = whyNotSaved(parts.shares) ?? (await noRoomForMemory(paths, config.ramMiB));
+  const hindrance =
+    whyNotSaved(parts.shares) ?? whyDisksNotSaved(parts.disks) ?? (await noRoomForMemory(paths, config.ramMiB));
   if (hindrance) return hindrance;
+  // Once QEMU has ended, nothing that may fail comes before the record.
+  const { overlay: _, fits, ...present } = await presentMachine(deps, parts, virsh);
   try {
     await virsh.save(await memoryTarget(paths));
   } catch (error) {
@@ -63,7 +72,7 @@ export async function saveGuest(deps: Deps, parts: Parts, virsh: Virsh): Promise
     throw error;
   }
   // Only now are the disks as the guest left them.
-  const { overlay, ...present } = await presentMachine(deps, parts, virsh);
-  await keepMemory(paths, present, users, new Date());
+  const left = { ...fits, ...(await otherDisks(parts.xml, parts.disk.overlay)) };
+  await keepMemory(paths, { ...present, fits: left }, users, new Date());
   return undefined;
 }

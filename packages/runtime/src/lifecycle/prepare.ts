@@ -78,7 +78,7 @@ export async function prepare(
   const domainFile = join(driver.runFolder, 'domain.xml');
   await writeFile(domainFile, xml);
   return {
-    ...{ domainFile, xml, disk, shares, accelerator: accelerator.kind, network: plan },
+    ...{ domainFile, xml, disk, disks, shares, accelerator: accelerator.kind, network: plan },
     failed: Promise.race([daemons.failed, lost, failed]),
   };
 }
