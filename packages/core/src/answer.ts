@@ -28,6 +28,8 @@ export const answerSchema = z.discriminatedUnion('kind', [
     snapshot: snapshotSchema,
     kept: z.string().optional(),
     paused: z.number().optional(),
+    /** Of a snapshot of the disk alone: whether the guest's file systems were frozen for it. */
+    frozen: z.boolean().optional(),
   }),
   z.object({
     kind: z.literal('error'),

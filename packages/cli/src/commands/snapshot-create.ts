@@ -9,9 +9,11 @@ export const schema = z.object({ diskOnly: flag, engine: engine.optional(), json
 export const action: Action = async (cli, [source = '', name], raw) => {
   const { json, ...options } = parseOptions(schema, raw);
   const changed = await createSnapshot(cli, { source, name, ...options });
-  const { snapshot, paused } = changed;
+  const { snapshot, paused, frozen } = changed;
   const stood = paused === undefined ? '' : `; the guest stood still for ${(paused / 1000).toFixed(1)} s at most`;
   cli.log.info(`${source}: ${describe(snapshot.memory)}${stood}`);
+  if (frozen === false)
+    cli.log.warn(`${source}: no agent could freeze its file systems: the snapshot is as after a power cut`);
   cli.print(json ? JSON.stringify(changed, null, 2) : snapshot.name);
   return 0;
 };

@@ -31,6 +31,8 @@ export interface ChangedSnapshot {
   readonly kept?: string | undefined;
   /** How long the guest stood still, in ms; undefined where it did not run. */
   readonly paused?: number | undefined;
+  /** Of the disk alone, of a running guest: false where its file systems could not be frozen, and it is as after a power cut. */
+  readonly frozen?: boolean | undefined;
 }
 
 /** The oldest first. */
@@ -124,8 +126,8 @@ async function change(
 ): Promise<ChangedSnapshot> {
   const { answer, end } = await askMachine(context, container, ['snapshot', ...words], 'changed');
   await end();
-  const { snapshot, kept, paused } = answer;
-  return { snapshot, kept, paused };
+  const { snapshot, kept, paused, frozen } = answer;
+  return { snapshot, kept, paused, frozen };
 }
 
 /** The folder of a stopped machine, locked, in order after whatever was killed before. */

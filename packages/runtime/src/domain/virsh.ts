@@ -46,8 +46,12 @@ export interface Virsh {
   qmp(command: string, args?: object): Promise<unknown>;
   /** Freezes every file system of the guest; whoever calls has seen to the thaw. False: no agent, or it could not. */
   freeze(timeoutMs: number): Promise<boolean>;
-  /** What thaws them again, for a program that outlives this one. */
-  readonly thaw: readonly [program: string, ...words: string[]];
+  /** virsh as it is called here, for a program that outlives this one. */
+  readonly words: {
+    readonly command: readonly string[];
+    readonly domain: string;
+    readonly env: Readonly<Record<string, string>>;
+  };
   /** Every event of every domain, a line each, until it is killed. */
   events(): Promise<Child>;
 }
@@ -167,7 +171,7 @@ export function makeVirsh(exec: Exec, spawn: Spawn, options: VirshOptions): Virs
       throw new QemuRefusal(`asking QEMU for ${command}: ${answer.error.desc}`);
     },
     freeze: async (timeoutMs) => (await attempt(['domfsfreeze', domain], timeoutMs)) !== undefined,
-    thaw: ['virsh', ...base, 'domfsthaw', domain],
+    words: { command: ['virsh', ...base], domain, env },
     async events() {
       await up();
       return spawn('virsh', [...base, 'event', '--all', '--loop'], { env, detached: true });

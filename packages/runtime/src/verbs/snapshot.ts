@@ -63,20 +63,29 @@ export function snapshotMachine(
 
 async function create(work: Work, { name, option }: Wish): Promise<Changed> {
   requireFreeName(work.snapshots, name);
-  const paused = option === '--disk-only' ? await keepDisk(work, name) : await keepMemory(work, name);
-  return { kind: 'changed', snapshot: await find(work, name), paused };
+  const kept = option === '--disk-only' ? await keepDisk(work, name) : { paused: await keepMemory(work, name) };
+  return { kind: 'changed', snapshot: await find(work, name), ...kept };
 }
 
-async function keepDisk({ deps, virsh, paths, node }: Work, name: string): Promise<number> {
-  return timed(() => changingSnapshots(paths, () => whileFrozen(deps.spawn, virsh, () => saveDisk(virsh, node, name))));
+async function keepDisk(
+  { deps, virsh, paths, node }: Work,
+  name: string,
+): Promise<{ paused: number; frozen: boolean }> {
+  let frozen = false;
+  const paused = await timed(() =>
+    changingSnapshots(paths, async () => {
+      ({ frozen } = await whileFrozen(deps.spawn, virsh, () => saveDisk(virsh, node, name)));
+    }),
+  );
+  return { paused, frozen };
 }
 
 async function keepMemory(work: Work, name: string): Promise<number> {
-  const { virsh, paths, node } = work;
+  const { deps, virsh, paths, node } = work;
   requireAlone(work);
   await requireRoom(work);
   // What has not reached the disk is in the memory; a restore of the disk alone finds it too.
-  await virsh.flush(FLUSH_MS);
+  await whileFrozen(deps.spawn, virsh, async () => undefined);
   await noteNeeds(work, name);
   return timed(() => changingSnapshots(paths, () => saveSnapshot(virsh, node, name)).catch(suggestDisk));
 }
@@ -100,8 +109,6 @@ function suggestDisk(error: unknown): never {
     cause: error,
   });
 }
-
-const FLUSH_MS = 5_000;
 
 async function restore(work: Work, { name, option }: Wish): Promise<Changed> {
   const { virsh, paths, node, snapshots } = work;
