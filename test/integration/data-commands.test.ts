@@ -131,7 +131,11 @@ test('saved memory travels with the disk that it belongs to, holes and all, and 
   expect(await readMemoryRecord(imported)).toMatchObject({ ...record, overlay: await overlayStamp(imported.overlay) });
   // Its disk was written since: a start would put it aside.
   await write(data, [one.file], 'write -P 0x56 5M 64k');
-  await exportData(hostContext(ctx), ctx, { source: data, file: at('stale.virtainer') });
+  const warnings: string[] = [];
+  const host = hostContext(ctx);
+  const log = { ...host.log, warn: (line: string) => void warnings.push(line) };
+  await exportData({ ...host, log }, ctx, { source: data, file: at('stale.virtainer') });
+  expect(warnings).toEqual([expect.stringContaining('its memory is not in the file')]);
   await importData(hostContext(ctx), at('stale.virtainer'), at('stale'));
   expect((await readdir(at('stale'))).sort()).toEqual(Object.values(NAMES).sort());
 });

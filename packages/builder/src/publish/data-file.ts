@@ -55,16 +55,23 @@ const contentsSchema = z.looseObject({
   memory: z.looseObject({ save: digest, record: digest }).optional(),
 });
 
+export interface WrittenDataFile {
+  /** Bytes. */
+  readonly size: number;
+  /** Memory is saved there, and it is not in the file, because the disk has changed since. */
+  readonly withoutMemory: boolean;
+}
+
 /**
  * Writes a data folder as one file: a tar with the overlay, packed or with its snapshots, its sidecar, what firmware and TPM
- * remember, saved memory that belongs to that very disk, and the digests of all. Whole or not at all. Gives back its size in bytes.
+ * remember, saved memory that belongs to that very disk, and the digests of all. Whole or not at all.
  */
 export async function writeDataFile(
   ctx: BuildContext,
   paths: DataPaths,
   sidecar: Sidecar,
   file: string,
-): Promise<number> {
+): Promise<WrittenDataFile> {
   const { overlay } = paths;
   return workingIn(ctx, 'export', async (folder) => {
     ctx.onEvent({ type: 'start', step: 'disk', title: `packing ${overlay}` });
@@ -72,7 +79,8 @@ export async function writeDataFile(
     ctx.onEvent({ type: 'end', step: 'disk', note: formatSize(disk.size), cached: false });
     const text = Buffer.from(`${JSON.stringify(sidecar, undefined, 2)}\n`);
     const state = await readState(paths);
-    const memory = await savedMemory(paths);
+    const record = await readMemoryRecord(paths);
+    const memory = record && (await fittingMemory(paths, record));
     const contents: z.infer<typeof contentsSchema> = {
       ...{ formatVersion: FORMAT_VERSION, overlay: disk.sha256, sidecar: digestBytes(text) },
       state: Object.fromEntries(state.map(({ path, bytes }) => [path, digestBytes(bytes)])),
@@ -95,14 +103,12 @@ export async function writeDataFile(
     );
     // It holds what the guest wrote, and the password that a start may have made.
     await writeAtomically(resolve(file), async (handle) => void (await writeSegments(handle, 0, segments)), 0o600);
-    return segmentsSize(segments);
+    return { size: segmentsSize(segments), withoutMemory: memory === undefined && record !== undefined };
   });
 }
 
-/** The record, and the memory as a file; undefined where there is none that the disk, as it is, could be resumed with. */
-async function savedMemory(paths: DataPaths) {
-  const record = await readMemoryRecord(paths);
-  if (!record) return undefined;
+/** The record, and the memory as a file; undefined where the disk, as it is, could not be resumed with it. */
+async function fittingMemory(paths: DataPaths, record: MemoryRecord) {
   const facts = await stat(paths.memory).catch(absent);
   if (!facts || !belongs(record, await overlayStamp(paths.overlay))) return undefined;
   const file = { path: paths.memory, size: facts.size, digest: await digestFile(paths.memory) };

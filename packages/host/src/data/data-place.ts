@@ -1,5 +1,12 @@
 import { basename, join } from 'node:path';
-import { type DataPaths, IN_IMAGE, statePaths } from '@virtainers/core';
+import {
+  type DataPaths,
+  IN_IMAGE,
+  overlayStamp,
+  readMemoryRecord,
+  statePaths,
+  writeMemoryRecord,
+} from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import type { FoundContainer } from '../engine/container.ts';
 
@@ -22,6 +29,19 @@ export async function copyData(
   const copy = (path: string) => client.copyOut(facts.name, path, join(folder, basename(path)));
   for (const path of [disk, inside.sidecar]) await copy(path);
   for (const path of [...statePaths(inside), inside.memoryRecord]) await copy(path).catch(unlessAbsent);
+}
+
+/**
+ * Saved memory beside such a copy, which it belongs to if it belonged to the disk: engines copy a file's time as whole seconds, and
+ * nobody saves a guest and changes its disk within one.
+ */
+export async function copyMemory({ client, facts }: FoundContainer, inside: DataPaths, to: DataPaths): Promise<void> {
+  const record = await readMemoryRecord(to);
+  if (!record) return;
+  await client.copyOut(facts.name, inside.memory, to.memory).catch(unlessAbsent);
+  const [was, is] = [record.overlay, await overlayStamp(to.overlay)];
+  const apart = Math.abs(Number(BigInt(was.mtime) - BigInt(is.mtime)));
+  if (was.size === is.size && apart < 1e9) await writeMemoryRecord(to, { ...record, overlay: is });
 }
 
 /** Not every guest has UEFI or a TPM. Docker and Podman have words of their own for a file that is not there. */

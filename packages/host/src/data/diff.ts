@@ -16,7 +16,7 @@ export interface DiffWords {
 /** What a virtual machine has changed. What withData and diffDisk throw. */
 export async function diffData(context: HostContext, build: BuildContext, words: DiffWords): Promise<DiskDiff> {
   const { source, engine, base, insecure } = words;
-  return withData({ ...context, cacheDir: build.cacheDir }, source, engine, async (data) => {
+  return withData({ ...context, cacheDir: build.cacheDir }, source, { engine }, async (data) => {
     const { paths, sidecar, header } = data;
     const files = { overlay: paths.overlay, virtualSize: Number(header.virtualSize), chain: sidecar.chain };
     return diffDisk(build, { ...files, ...(await whereabouts(data, base)), insecure });

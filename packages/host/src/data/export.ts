@@ -16,7 +16,7 @@ import {
 } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import type { EngineName } from '../engine/engine.ts';
-import { withData } from './find-data.ts';
+import { type FoundData, withData } from './find-data.ts';
 
 /** Writes the disk of a stopped container or of a data folder, with its sidecar, into one file; gives back its size. */
 export async function exportData(
@@ -28,10 +28,15 @@ export async function exportData(
     engine,
   }: { readonly source: string; readonly file: string; readonly engine?: EngineName | undefined },
 ): Promise<number> {
-  return withData({ ...context, cacheDir: build.cacheDir }, source, engine, ({ paths, sidecar }) =>
-    writeDataFile(build, paths, sidecar, file),
-  );
+  const write = ({ paths, sidecar }: FoundData) => writeDataFile(build, paths, sidecar, file);
+  const words = { engine, memory: true };
+  const { size, withoutMemory } = await withData({ ...context, cacheDir: build.cacheDir }, source, words, write);
+  if (withoutMemory) context.log.warn(WITHOUT_MEMORY);
+  return size;
 }
+
+const WITHOUT_MEMORY =
+  'the guest was saved, and its memory is not in the file, because the disk has changed since: where the file is imported it boots';
 
 /**
  * Makes a data folder of such a file. The sidecar comes before the overlay, so that whatever is killed in between leaves a folder

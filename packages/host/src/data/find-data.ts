@@ -5,7 +5,7 @@ import type { HostContext } from '../context.ts';
 import { type FoundContainer, findContainer } from '../engine/container.ts';
 import type { EngineName } from '../engine/engine.ts';
 import { type OpenDataFolder, readDataFolder, withLockedFolder } from './data-folder.ts';
-import { copyData, dataPlace } from './data-place.ts';
+import { copyData, copyMemory, dataPlace } from './data-place.ts';
 import { withRunningCopy } from './running-copy.ts';
 
 /** A disk that nobody writes, and the container whose it is, if it was asked for by that. */
@@ -27,6 +27,12 @@ export async function findData(context: HostContext, word: string, engine: Engin
   return here && (await mayUse(here)) ? { kind: 'folder', folder: here, container } : { kind: 'elsewhere', container };
 }
 
+export interface DataWords {
+  readonly engine?: EngineName | undefined;
+  /** Saved memory is wanted too, which is large; its record always is. */
+  readonly memory?: boolean | undefined;
+}
+
 /**
  * Opens the disk that a person means, in its data folder, or a copy of what is in it; of a machine that runs, a copy as of now. What
  * findData, withLockedFolder and withRunningCopy throw.
@@ -34,7 +40,7 @@ export async function findData(context: HostContext, word: string, engine: Engin
 export async function withData<T>(
   context: HostContext & { readonly cacheDir: string },
   word: string,
-  engine: EngineName | undefined,
+  { engine, memory = false }: DataWords,
   use: (data: FoundData) => Promise<T>,
 ): Promise<T> {
   const place = await findData(context, word, engine);
@@ -48,6 +54,7 @@ export async function withData<T>(
   return withCacheFolder(context, 'tmp', 'data', async (folder) => {
     const paths = dataPaths(dataPlace(context, place.container).inside);
     await copyData(place.container, paths, paths.overlay, folder);
+    if (memory) await copyMemory(place.container, paths, dataPaths(folder));
     return useFolder(context, folder, container, use);
   });
 }

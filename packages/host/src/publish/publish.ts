@@ -29,7 +29,7 @@ export async function publishDisk(
   words: PublishWords,
 ): Promise<PublishResult> {
   const { source, engine, base, ...request } = words;
-  return withData({ ...context, cacheDir: build.cacheDir }, source, engine, async (data) => {
+  return withData({ ...context, cacheDir: build.cacheDir }, source, { engine }, async (data) => {
     const where = await whereabouts(data, base);
     if (await hasMemory(data.paths)) context.log.warn(UNPUBLISHED);
     return publish(build, { ...request, ...where, overlay: data.paths.overlay, chain: data.sidecar.chain });
