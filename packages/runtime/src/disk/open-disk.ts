@@ -8,6 +8,7 @@ import {
   type DiskFile,
   dataPaths,
   type Exec,
+  formatSize,
   isAccessible,
   type Log,
   lockFile,
@@ -158,7 +159,10 @@ async function keepMachine(
   await own(paths.sidecar, paths.folder, options);
   await options.onStep?.('sidecar');
   await own(paths.overlay, paths.folder, options);
-  if (plan.growTo !== undefined) await growOverlay(exec, paths.overlay, backing, plan.growTo);
+  if (plan.growTo !== undefined) {
+    await growOverlay(exec, paths.overlay, backing, plan.growTo);
+    options.log.info(`the disk is grown to ${formatSize(plan.growTo)}: ${GROWN_BY}`);
+  }
   return next;
 }
 
@@ -166,6 +170,9 @@ async function keepMachine(
 async function bindOlder(paths: DataPaths, chain: readonly ChainLink[]): Promise<void> {
   if (!(await isAccessible(paths.memoryRecord))) await bindOverlay(paths.overlay, chain);
 }
+
+const GROWN_BY =
+  "the guest's cloud-init grows its partition and file system at this boot; where there is none, do it there";
 
 function describe(
   plan: OverlayPlan,
