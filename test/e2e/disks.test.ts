@@ -1,11 +1,12 @@
 import { chmod, mkdir, open, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ExecResult } from '@virtainers/core';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Engine, type EngineName, startEngine } from '../helpers/engines.ts';
 import { FAST_OPTIONS, fastDocker } from '../helpers/fast-docker.ts';
 import { loopDevice, nodeFor } from '../helpers/loop-device.ts';
 import { exec } from '../helpers/process.ts';
-import { COMMAND, RUNTIME, throughEngine, type Virtainer } from '../helpers/virtainer.ts';
+import { COMMAND, fastImage, RUNTIME, throughEngine, type Virtainer, virtainerNamed } from '../helpers/virtainer.ts';
 
 /** Disks that a person gives a machine beside its own: /volumes, /dev/vm, --disk. */
 const fast = fastDocker();
@@ -40,9 +41,9 @@ beforeAll(async () => {
 });
 
 /** `vdc 16 MiB a rw` for each disk but the machine's own and the seed. */
-async function seen(vm: Virtainer): Promise<string[]> {
+async function seen(vm: Virtainer, engine: Engine = fast.docker): Promise<string[]> {
   const command = 'cd /sys/block; for d in vd*; do echo "$d $(cat $d/size) $(cat $d/serial) $(cat $d/ro)"; done';
-  const lines = (await throughEngine(fast.docker, vm, command)).trim().split('\n');
+  const lines = (await throughEngine(engine, vm, command)).trim().split('\n');
   return lines.filter((line) => !/^vd[ab] /.test(line));
 }
 
@@ -117,10 +118,10 @@ test('the command hands them over, under the names that it is told', async () =>
   const disk = join(await fast.docker.folder('command'), 'disk.bin');
   await raw(disk, 4);
   const words = ['--disk', `${disk}:music`, '--disk', `${disk}:again:ro`, '--disk', `${device}:photos:ro`];
-  const twice = await command('--name', 'twice', ...words, '--print');
+  const twice = await command(fast.docker, '--name', 'twice', ...words, '--print');
   expect(twice.stdout).toContain(`--device ${device}:/dev/vm/photos:r `);
   expect(twice.stdout).toContain(`--volume ${disk}:/volumes/music.raw --volume ${disk}:/volumes/again.raw:ro`);
-  const run = await command('--name', 'mine', '--disk', `${disk}:music`, '--disk', `${device}:photos:ro`);
+  const run = await command(fast.docker, '--name', 'mine', '--disk', `${disk}:music`, '--disk', `${device}:photos:ro`);
   expect(run, run.stderr).toMatchObject({ exitCode: 0 });
   const vm = fast.adopt('mine');
   const { disks } = await vm.reached('ready');
@@ -129,6 +130,41 @@ test('the command hands them over, under the names that it is told', async () =>
     ['photos', true],
   ]);
   expect(await seen(vm)).toEqual([`vdc ${4 * 2048} music 0`, `vdd ${12 * 2048} photos 1`]);
+});
+
+describe.each<EngineName>(['podman', 'podman-rootless'])('%s', (name) => {
+  test('the command hands files over, and a device where the engine is root', async () => {
+    const engine = await startEngine(name);
+    try {
+      const { archive } = await fastImage();
+      await engine.load(archive);
+      const place = await engine.folder('disks');
+      const [disk, closed] = [join(place, 'disk.bin'), join(place, 'closed.qcow2')];
+      await raw(disk, 4);
+      await qcow2(closed);
+      const rootful = name === 'podman';
+      const files = ['--disk', `${disk}:music`, '--disk', `${closed}:photos:ro`];
+      const words = [...files, ...(rootful ? ['--disk', `${device}:safe:ro`] : [])];
+      const run = await command(engine, '--name', 'mine', ...words);
+      expect(run, run.stderr).toMatchObject({ exitCode: 0 });
+      const vm = virtainerNamed(engine, 'mine');
+      const { disks } = await vm.reached('ready');
+      expect(disks?.map(({ serial, format, readonly }) => `${serial} ${format} ${readonly}`)).toEqual([
+        'music raw false',
+        'photos qcow2 true',
+        ...(rootful ? ['safe raw true'] : []),
+      ]);
+      expect(await seen(vm, engine)).toEqual([
+        `vdc ${4 * 2048} music 0`,
+        `vdd ${16 * 2048} photos 1`,
+        ...(rootful ? [`vde ${12 * 2048} safe 1`] : []),
+      ]);
+      await throughEngine(engine, vm, 'printf kept | dd of=/dev/vdc conv=fsync 2>/dev/null');
+      expect((await readFile(disk)).toString('latin1', 0, 4)).toBe('kept');
+    } finally {
+      await engine.stop();
+    }
+  });
 });
 
 test('78: everything wrong with them at once, and nothing of theirs is changed', async () => {
@@ -195,9 +231,9 @@ async function refused(...options: string[]): Promise<{ exitCode: number; said: 
   return { exitCode, said: stdout + stderr };
 }
 
-function command(...words: string[]): Promise<ExecResult> {
-  const run = ['run', 'virtainers/fast:1', '--engine', 'docker', '--memory', '256', ...words];
-  return fast.docker.exec(process.execPath, [COMMAND, ...run], { allowFailure: true });
+function command(engine: Engine, ...words: string[]): Promise<ExecResult> {
+  const run = ['run', 'virtainers/fast:1', '--engine', engine.kind, '--memory', '256', ...words];
+  return engine.exec(process.execPath, [COMMAND, ...run], { allowFailure: true });
 }
 
 async function listing(path: string): Promise<string> {
