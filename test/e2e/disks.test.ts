@@ -32,7 +32,7 @@ beforeAll(async () => {
   folder = await fast.docker.folder('volumes');
   await raw(at('b.raw'), 8);
   await qcow2(at('a.qcow2'));
-  await qcow2(at(`${LONG}.img`));
+  await qcow2(at(`${LONG}.qcow2`));
   await writeFile(at('notes.txt'), 'no disk\n');
   const backing = join(await fast.docker.folder('devices'), 'device');
   await raw(backing, 12);
@@ -55,7 +55,7 @@ test('files by name, then devices, each with its serial; what is written stays, 
   const serial = disks?.[0]?.serial;
   expect(serial).toMatch(/^a-name-that-[0-9a-f]{8}$/);
   expect(disks?.map(({ target, from, format, size, readonly }) => [target, from, format, size, readonly])).toEqual([
-    ['vdc', `/volumes/${LONG}.img`, 'qcow2', 16 * MIB, false],
+    ['vdc', `/volumes/${LONG}.qcow2`, 'qcow2', 16 * MIB, false],
     ['vdd', '/volumes/a.qcow2', 'qcow2', 16 * MIB, false],
     ['vde', '/volumes/b.raw', 'raw', 8 * MIB, false],
     ['vdf', '/volumes/c.img', 'raw', 4 * MIB, true],
@@ -79,11 +79,11 @@ test('files by name, then devices, each with its serial; what is written stays, 
   expect(check).toContain('disk vdf: /volumes/c.img (raw, 4 MiB, read only)');
   expect(await vm.run('node', RUNTIME, 'xml')).toContain('<serial>z</serial>');
 
-  const two = [`${LONG}.img`, 'a.qcow2'].flatMap((name) => ['-v', `${at(name)}:/volumes/${name}`]);
+  const two = [`${LONG}.qcow2`, 'a.qcow2'].flatMap((name) => ['-v', `${at(name)}:/volumes/${name}`]);
   const second = await refused(...two);
   expect(second.exitCode).toBe(73);
   expect(second.said).toMatch(/opening \/volumes\/a\.qcow2: another virtual machine/);
-  expect(second.said).toContain(`opening /volumes/${LONG}.img: another virtual machine`);
+  expect(second.said).toContain(`opening /volumes/${LONG}.qcow2: another virtual machine`);
   for (const option of [`--volume=${at('b.raw')}:/volumes/b.raw`, `--device=${device}:/dev/vm/z`]) {
     const { exitCode, said } = await refused(option);
     expect(exitCode, said).toBe(73);
