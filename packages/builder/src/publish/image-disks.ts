@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createGunzip } from 'node:zlib';
 import {
   type ChainLink,
   checkOverlayHeader,
   type Digest,
   digestOf,
+  formatSize,
   IN_IMAGE,
   type Machine,
   overlayPaths,
@@ -19,9 +19,9 @@ import {
 } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import type { Layer } from '../oci/layer.ts';
-import { MEDIA_TYPES } from '../oci/media-types.ts';
 import { streamSegments } from '../oci/segments.ts';
 import { indexTar, readExactly, type TarMember } from '../oci/tar-index.ts';
+import { unpackLayer } from '../oci/unpack-layer.ts';
 import type { BaseImage } from './base-image.ts';
 
 /** The disks of an image as files, each checked against what was recorded of it. */
@@ -70,20 +70,31 @@ async function openLayers(ctx: BuildContext, layers: readonly Layer[], folder: s
   const opened: OpenLayer[] = [];
   for (const layer of layers.filter(({ name }) => name === 'disk' || name === 'overlay')) {
     const path = join(folder, `${opened.length}.tar`);
-    await writeAll(path, unpacked(layer, ctx));
+    await writeAll(path, withinReason(unpacked(layer, ctx), layer));
     opened.push({ path, members: await indexTar(path) });
   }
   return opened;
 }
 
-function unpacked(layer: Layer, { signal }: BuildContext): AsyncIterable<Buffer> {
-  const pieces = streamSegments(layer.segments, { signal });
-  if (layer.mediaType === MEDIA_TYPES.layerTar) return pieces;
-  const [only] = layer.segments;
-  if (layer.mediaType === MEDIA_TYPES.layerGzip && only && !Buffer.isBuffer(only)) {
-    return createReadStream(only.path).pipe(createGunzip({ chunkSize: 1 << 20 }));
+function unpacked({ segments, digest, diffID }: Layer, { spawn, signal }: BuildContext): AsyncIterable<Buffer> {
+  const [only, ...others] = segments;
+  if (!only || Buffer.isBuffer(only) || others.length > 0) return streamSegments(segments, { signal });
+  const { path, size } = only;
+  return unpackLayer({ where: `layer ${digest}`, path, offset: 0, size, digest, diffID }, { spawn, signal });
+}
+
+/** Disks are packed already: a layer that becomes so much larger holds none, and would fill the cache. */
+const [SMALL, MOST] = [256 * 1024 ** 2, 64];
+
+async function* withinReason(pieces: AsyncIterable<Buffer>, { digest, size }: Layer): AsyncGenerator<Buffer> {
+  let total = 0;
+  for await (const piece of pieces) {
+    total += piece.length;
+    if (total > Math.max(SMALL, size * MOST)) {
+      throw invalid(`layer ${digest} of ${formatSize(size)} unpacks to more than ${MOST} times as much`);
+    }
+    yield piece;
   }
-  throw invalid(`layer ${layer.digest} is stored as ${layer.mediaType}`);
 }
 
 /** Writes the disk at `path` in the image to `to`, and gives that back; DIGEST_MISMATCH where it is another one. */
