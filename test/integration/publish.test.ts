@@ -96,7 +96,7 @@ test('the overlay becomes one layer; what the registry has is not sent again', a
 
 test('layers are mounted from another repository of the registry, without their bytes', async () => {
   const wanted = { chain: [base.link], references: [base.reference] };
-  const image = await findBaseImage(ctx, wanted, folder, { insecure: true });
+  const image = await findBaseImage(ctx, { ...wanted, insecure: [registry.address] }, folder);
   const target = `${registry.address}/mounted/box:1`;
   const bytes = await sent(() => mountLayers(ctx, image, image.registry ?? '', target, { insecure: true }));
   expect(bytes).toBeLessThan(16 * 1024);
@@ -164,7 +164,7 @@ test('of two images with the same disk the one with the same layers is taken, an
   const below = await inspectImage(ctx, base.reference, { insecure: true });
   const diffIDs = below.layers.map(({ diffID }) => diffID);
   const wanted = { chain: [base.link], references: [other, base.reference] };
-  const find = (more: object) => findBaseImage(ctx, { ...wanted, ...more }, folder, { insecure: true });
+  const find = (more: object) => findBaseImage(ctx, { ...wanted, ...more, insecure: [registry.address] }, folder);
   expect((await find({})).origin).toBe(other);
   expect((await find({ diffIDs })).origin).toBe(base.reference);
   expect((await find({ diffIDs: [...diffIDs, diffIDs[0]] })).origin).toBe(other);

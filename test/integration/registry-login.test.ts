@@ -113,7 +113,7 @@ test('what is published goes onto a base of another repository, whose layers are
   const { chain, files } = await takeDisks(somebody, image, join(folder, 'disks'));
   const source = await makeData(join(folder, 'data'), chain, base);
   await write(source, files, `write -s ${await noise(join(folder, 'noise'), 1)} 5M 1M`);
-  const found = await findBaseImage(somebody, { chain, references: [base] }, folder, { insecure: true });
+  const found = await findBaseImage(somebody, { chain, references: [base], insecure: [registry.address] }, folder);
   const target = `${registry.address}/mounted/box:1`;
   const mounted = await sent(() => mountLayers(somebody, found, found.registry ?? '', target, { insecure: true }));
   expect(mounted).toBeLessThan(16 * 1024);

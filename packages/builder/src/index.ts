@@ -14,6 +14,7 @@ export { type DiskDiff, diffDisk, type PartitionDiff } from './diff/diff.ts';
 export { DEFAULT_MAX_VIRTUAL_SIZE } from './disk/inspect.ts';
 export type { ImageFacts } from './inspect.ts';
 export { inspectImages, readAttestation } from './inspect.ts';
+export { type InsecureRegistries, registryOf } from './oci/reference.ts';
 export { readDataFile, writeDataFile } from './publish/data-file.ts';
 export type { PublishRequest, PublishResult } from './publish/publish.ts';
 export { publish } from './publish/publish.ts';

@@ -21,13 +21,13 @@ test('an exit code is given back where failing is allowed, and thrown where not'
 
 test("whatever language the person speaks, a program that is read speaks one; one on the terminal speaks the person's", async () => {
   const env = { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8', LANGUAGE: 'de:fr' };
-  const script = 'printf "%s %s" "$LC_ALL" "${LANGUAGE-unset}"';
-  expect((await exec('sh', ['-c', script], { env })).stdout).toBe('C.UTF-8 unset');
+  const script = 'echo "$LC_ALL $(printenv LANGUAGE || echo unset)"';
+  expect((await exec('sh', ['-c', script], { env })).stdout).toBe('C.UTF-8 unset\n');
   const told = async (stdout: 'pipe' | 'inherit') => {
     const child = makeSpawn()('sh', ['-c', `(${script}) >&2`], { env, stdout });
     const [text] = await Promise.all([child.stderr && readText(child.stderr), child.exited]);
     return text;
   };
-  expect(await told('pipe')).toBe('C.UTF-8 unset');
-  expect(await told('inherit')).toBe('de_DE.UTF-8 de:fr');
+  expect(await told('pipe')).toBe('C.UTF-8 unset\n');
+  expect(await told('inherit')).toBe('de_DE.UTF-8 de:fr\n');
 });

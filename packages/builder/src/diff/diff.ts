@@ -18,7 +18,7 @@ export interface DiffRequest {
   /** Where the image that it was made from may be, as in BaseWanted. */
   readonly references: readonly string[];
   readonly save?: BaseWanted['save'];
-  readonly insecure?: boolean | undefined;
+  readonly insecure?: BaseWanted['insecure'];
 }
 
 export interface PartitionDiff extends Partition {
@@ -41,7 +41,7 @@ export interface DiskDiff {
  */
 export async function diffDisk(ctx: BuildContext, request: DiffRequest): Promise<DiskDiff> {
   return workingIn(ctx, 'diff', async (folder) => {
-    const base = await takeDisks(ctx, await findBaseImage(ctx, request, folder, request), join(folder, 'base'));
+    const base = await takeDisks(ctx, await findBaseImage(ctx, request, folder), join(folder, 'base'));
     checkChain({ chain: [...request.chain] }, base.chain, request.overlay);
     const below = base.files.toReversed().map((path) => ({ path, format: 'qcow2' as const }));
     const [top, ...rest] = below;

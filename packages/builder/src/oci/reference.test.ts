@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { canonicalReference, defaultReference, parseReference } from './reference.ts';
+import { canonicalReference, defaultReference, isInsecure, parseReference, registryOf } from './reference.ts';
 
 test.each([
   ['virtainers/debian:13', 'virtainers/debian:13'],
@@ -44,4 +44,12 @@ test('whatever a file is called, its image has a name', () => {
       expect(parseReference(reference)).toBe(reference);
     }),
   );
+});
+
+test('an insecure registry is one that is named, and no other', () => {
+  expect(registryOf('localhost:5000/me/box:1')).toBe('localhost:5000');
+  expect(registryOf('me/box:1')).toBeUndefined();
+  expect(registryOf('box.tar')).toBeUndefined();
+  expect(isInsecure('ghcr.io/me/base:1', ['localhost:5000'])).toBe(false);
+  expect(isInsecure('localhost:5000/me/base:1', ['localhost:5000'])).toBe(true);
 });

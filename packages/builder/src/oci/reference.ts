@@ -25,6 +25,20 @@ export function canonicalReference(reference: string): string {
   return rest.length > 0 ? `docker.io/${reference}` : `docker.io/library/${reference}`;
 }
 
+/** `registry.example:5000`, where the text is a reference that says one. */
+export function registryOf(reference: string): string | undefined {
+  const [first = '', ...rest] = canonicalReference(reference).split('/');
+  return isReference(reference) && rest.length > 0 && reference.startsWith(`${first}/`) ? first : undefined;
+}
+
+/** Registries that may be spoken to as RegistryOptions.insecure says. */
+export type InsecureRegistries = 'any' | readonly string[];
+
+export function isInsecure(reference: string, registries: InsecureRegistries = []): boolean {
+  const registry = registryOf(reference);
+  return registries === 'any' || (registry !== undefined && registries.includes(registry));
+}
+
 /** What an image is called when nobody says: `debian:13-packages` -> `virtainers/debian:13-packages`. */
 export function defaultReference(name: string): string {
   const colon = name.indexOf(':');

@@ -4,7 +4,7 @@ import { type ChainLink, type Digest, VirtainersError } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import type { Layer } from '../oci/layer.ts';
 import { parse } from '../oci/read-layout.ts';
-import type { RegistryOptions } from '../oci/registry-image.ts';
+import { type InsecureRegistries, isInsecure } from '../oci/reference.ts';
 import { configSchema, type ImageConfig } from '../oci/schema.ts';
 import { skopeo } from '../oci/skopeo.ts';
 import { recallImage } from './baked-images.ts';
@@ -25,6 +25,8 @@ export interface BaseImage {
   readonly layers: readonly Omit<Layer, 'segments'>[];
   /** `host/name@digest` where a registry has it. */
   readonly registry: string | undefined;
+  /** That registry is spoken to as RegistryOptions.insecure says. */
+  readonly insecure?: boolean | undefined;
   /** The layers with their bytes, which lie in `folder` where they had to be fetched. */
   fetch(folder: string): Promise<readonly Layer[]>;
 }
@@ -38,6 +40,7 @@ export interface BaseWanted {
   readonly references: readonly string[];
   /** Has the engine that made the overlay write its image into a file, as `docker save` does. */
   readonly save?: ((file: string) => Promise<void>) | undefined;
+  readonly insecure?: InsecureRegistries | undefined;
 }
 
 /**
@@ -48,15 +51,16 @@ export interface BaseWanted {
  */
 export async function findBaseImage(
   ctx: BuildContext,
-  { chain, diffIDs, references, save }: BaseWanted,
+  { chain, diffIDs, references, save, insecure }: BaseWanted,
   folder: string,
-  options: RegistryOptions = {},
 ): Promise<BaseImage> {
   const tried: string[] = [];
   const alike: BaseImage[] = [];
   const isIt = ({ config }: BaseImage) => diffIDs === undefined || config.rootfs.diff_ids.join() === diffIDs.join();
   for (const reference of references) {
-    const found = await openOrigin(ctx, reference, options).catch((error: unknown) => reasonOf(error));
+    const found = await openOrigin(ctx, reference, { insecure: isInsecure(reference, insecure) }).catch(
+      (error: unknown) => reasonOf(error),
+    );
     const problem = typeof found === 'string' ? found : chainProblem(found.config, chain);
     if (typeof found !== 'string' && problem === undefined) {
       if (isIt(found)) return found;

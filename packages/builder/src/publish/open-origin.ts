@@ -41,7 +41,7 @@ function describe(
 ): BaseImage {
   const layers = describeLayers(manifest, config);
   return {
-    ...{ origin, digest, rawManifest, rawConfig, config, layers, registry },
+    ...{ origin, digest, rawManifest, rawConfig, config, layers, registry, insecure: options.insecure },
     fetch: async (folder) => {
       const layout = join(folder, 'layers');
       if (registry !== undefined) await shareBlobs(ctx, layout);

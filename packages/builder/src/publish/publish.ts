@@ -17,7 +17,7 @@ import { hostQemuTool } from '../disk/qemu-tool.ts';
 import type { NamedImage } from '../oci/archive.ts';
 import { encode } from '../oci/image.ts';
 import { digestedLayer, type Layer, planLayer } from '../oci/layer.ts';
-import { parseReference } from '../oci/reference.ts';
+import { type InsecureRegistries, isInsecure, parseReference } from '../oci/reference.ts';
 import { digestSegments } from '../oci/segments.ts';
 import { checkEpoch } from '../oci/tar.ts';
 import { type Cleaning, cleanOverlay } from '../scrub/clean-overlay.ts';
@@ -48,7 +48,7 @@ export interface PublishRequest {
   readonly message?: string | undefined;
   /** Takes out what only this machine may have: by default of what is sent somewhere, not of an archive. */
   readonly scrub?: boolean | undefined;
-  readonly insecure?: boolean | undefined;
+  readonly insecure?: InsecureRegistries | undefined;
 }
 
 export interface PublishResult {
@@ -73,7 +73,7 @@ export async function publish(ctx: BuildContext, request: PublishRequest): Promi
   const reference = parseReference(request.reference);
   await checkOverlay(request);
   return workingIn(ctx, 'publish', async (folder) => {
-    const base = fetchedOnce(await findBaseImage(ctx, request, folder, request), folder);
+    const base = fetchedOnce(await findBaseImage(ctx, request, folder), folder);
     const clean = await cleanOverlay(ctx, base, request, { cleaning: cleaningOf(request), folder, reference });
     const { layers, disk, labels } = request.fold
       ? await foldOnto(ctx, base, clean, request.fold, folder)
@@ -158,7 +158,9 @@ async function deliver(
   { output, reference, insecure }: PublishRequest,
   folder: string,
 ): Promise<SinkResult> {
-  if (output === undefined) return pushOnto(ctx, base, parseReference(reference), named, { insecure });
+  if (output === undefined) {
+    return pushOnto(ctx, base, parseReference(reference), named, { insecure: isInsecure(reference, insecure) });
+  }
   const fetched = await base.fetch(folder);
   const layers = named.image.layers.map((layer) => {
     return layer.segments.length > 0 ? layer : (fetched.find(({ digest }) => digest === layer.digest) ?? layer);

@@ -47,7 +47,10 @@ async function bringBase(ctx: BuildContext, base: BaseImage, target: string, opt
   if (base.registry !== undefined) await mountLayers(ctx, base, base.registry, target, options);
   await withCacheFolder(ctx, 'tmp', 'base', async (folder) => {
     const source = base.registry === undefined ? await layoutOf(ctx, base, folder) : `docker://${base.registry}`;
-    const tls = options.insecure ? ['--src-tls-verify=false', '--dest-tls-verify=false'] : [];
+    const tls = [
+      ...(base.insecure ? ['--src-tls-verify=false'] : []),
+      ...(options.insecure ? ['--dest-tls-verify=false'] : []),
+    ];
     const to = `docker://${withDigest(target, base.digest)}`;
     await skopeo(ctx, ['copy', '--preserve-digests', ...tls, source, to]);
   });

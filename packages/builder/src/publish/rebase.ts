@@ -2,6 +2,7 @@ import { join, relative } from 'node:path';
 import { type ChainLink, chainName, checkChain, formatSize, VirtainersError } from '@virtainers/core';
 import { workingIn } from '../cache-lock.ts';
 import type { BuildContext } from '../context.ts';
+import { type InsecureRegistries, isInsecure } from '../oci/reference.ts';
 import { findBaseImage } from './base-image.ts';
 import { type ImageDisks, takeDisks } from './image-disks.ts';
 import { openOrigin } from './open-origin.ts';
@@ -17,7 +18,7 @@ export interface RebaseRequest {
   readonly references: readonly string[];
   /** An archive, an OCI layout or a registry's reference: whose disk it shall lie on. */
   readonly onto: string;
-  readonly insecure?: boolean | undefined;
+  readonly insecure?: InsecureRegistries | undefined;
 }
 
 /**
@@ -26,9 +27,13 @@ export interface RebaseRequest {
  */
 export async function rebaseOverlay(ctx: BuildContext, request: RebaseRequest): Promise<readonly ChainLink[]> {
   return workingIn(ctx, 'rebase', async (folder) => {
-    const made = await takeDisks(ctx, await findBaseImage(ctx, request, folder, request), join(folder, 'old'));
+    const made = await takeDisks(ctx, await findBaseImage(ctx, request, folder), join(folder, 'old'));
     checkChain({ chain: [...request.chain] }, made.chain, request.overlay);
-    const next = await takeDisks(ctx, await openOrigin(ctx, request.onto, request), join(folder, 'new'));
+    const next = await takeDisks(
+      ctx,
+      await openOrigin(ctx, request.onto, { insecure: isInsecure(request.onto, request.insecure) }),
+      join(folder, 'new'),
+    );
     const top = next.chain.at(-1) as ChainLink;
     if (top.virtualSize > request.virtualSize) {
       throw new VirtainersError(

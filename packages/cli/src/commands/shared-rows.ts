@@ -15,7 +15,7 @@ export const cacheDir: OptionRow = {
 };
 export const insecure: OptionRow = {
   flags: '--insecure',
-  description: 'speak plain http with registries, or trust any certificate',
+  description: 'speak plain http with the registry that the command names, or trust any certificate',
 };
 export const container: ArgumentRow = {
   name: '<container>',

@@ -13,6 +13,7 @@ import {
   VirtainersError,
 } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
+import { insecureRegistries } from '../publish/references.ts';
 import { rewriteSidecar, withLockedFolder } from './data-folder.ts';
 
 export interface RebaseWords {
@@ -39,12 +40,13 @@ export async function rebaseData(context: HostContext, build: BuildContext, word
     }
     if (header.snapshots > 0) await refuseSnapshots(context, paths);
     const references = [words.base ?? sidecar.reference ?? []].flat();
+    const insecure = insecureRegistries(words.insecure, words.base, words.onto);
     try {
       await copyFile(paths.overlay, paths.temp, constants.COPYFILE_FICLONE);
       const { chain } = sidecar;
       const virtualSize = Number(header.virtualSize);
       const files = { copy: paths.temp, overlay: paths.overlay, virtualSize };
-      const next = await rebaseOverlay(build, { ...words, ...files, chain, references });
+      const next = await rebaseOverlay(build, { onto: words.onto, ...files, chain, references, insecure });
       await bindOverlay(paths.temp, next);
       const aside = await putMemoryAside(paths, new Date());
       if (aside)

@@ -4,7 +4,7 @@ import type { DataPaths } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import { withData } from '../data/find-data.ts';
 import type { EngineName } from '../engine/engine.ts';
-import { whereabouts } from './references.ts';
+import { insecureRegistries, whereabouts } from './references.ts';
 
 /** A publication as a person asks for it. */
 export interface PublishWords {
@@ -29,10 +29,11 @@ export async function publishDisk(
   words: PublishWords,
 ): Promise<PublishResult> {
   const { source, engine, base, ...request } = words;
+  const insecure = insecureRegistries(words.insecure, base, words.reference);
   return withData({ ...context, cacheDir: build.cacheDir }, source, { engine }, async (data) => {
     const where = await whereabouts(data, base);
     if (await hasMemory(data.paths)) context.log.warn(UNPUBLISHED);
-    return publish(build, { ...request, ...where, overlay: data.paths.overlay, chain: data.sidecar.chain });
+    return publish(build, { ...request, ...where, insecure, overlay: data.paths.overlay, chain: data.sidecar.chain });
   });
 }
 

@@ -1,3 +1,4 @@
+import { type InsecureRegistries, registryOf } from '@virtainers/builder';
 import type { Digest } from '@virtainers/core';
 import type { FoundData } from '../data/find-data.ts';
 
@@ -7,6 +8,16 @@ export interface Whereabouts {
   /** What is looked for there; undefined: any image with the disk. */
   readonly diffIDs?: readonly Digest[] | undefined;
   readonly save?: (file: string) => Promise<void>;
+}
+
+/** What `--insecure` is for: the registries of the references in the command; only where there are none, that of what is found. */
+export function insecureRegistries(
+  insecure: boolean | undefined,
+  ...references: (string | undefined)[]
+): InsecureRegistries {
+  if (!insecure) return [];
+  const named = references.flatMap((reference) => (reference && registryOf(reference)) || []);
+  return named.length > 0 ? named : 'any';
 }
 
 /**
