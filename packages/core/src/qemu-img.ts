@@ -87,3 +87,9 @@ export function damagedDisk(disk: string, said: string, why = ''): VirtainersErr
     hint: 'copy it again from a stopped machine, or restore it; what can be saved of a copy of the file, qemu-img check -r all saves',
   });
 }
+
+/** The same of an overlay that somebody is to read; leaked clusters are no damage. DISK_REFUSED, and what readCheck throws. */
+export async function requireSound(exec: Exec, overlay: string): Promise<void> {
+  const { tables, said } = await checkDisk(exec, overlay);
+  if (tables === 'damaged') throw damagedDisk(overlay, said);
+}

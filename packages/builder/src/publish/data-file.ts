@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises';
+import { constants, createReadStream } from 'node:fs';
+import { mkdir, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 import {
   belongs,
@@ -179,9 +179,18 @@ async function readState({ folder, variables, secureVariables, tpm }: DataPaths)
   const kept = names.filter((name) => !name.startsWith('.')).sort();
   const files = [variables, secureVariables, ...kept.map((name) => join(tpm, name))];
   const found = await Promise.all(
-    files.map(async (file) => ({ path: relative(folder, file), bytes: await readFile(file).catch(absent) })),
+    files.map(async (file) => ({ path: relative(folder, file), bytes: await own(file) })),
   );
   return found.flatMap(({ path, bytes }) => (bytes ? [{ path, bytes }] : []));
+}
+
+/** Not what a link leads to: the folder may be somebody else's, and this process root's. */
+async function own(file: string): Promise<Buffer | undefined> {
+  const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ELOOP') return absent(error);
+    throw new VirtainersError('DISK_REFUSED', `opening ${file}: not a regular file`, { hint: 'move it away' });
+  });
+  return handle?.readFile().finally(() => handle.close());
 }
 
 function absent(error: NodeJS.ErrnoException): undefined {

@@ -1,5 +1,5 @@
 import { join, relative } from 'node:path';
-import { type ChainLink, chainName, checkChain, formatSize, VirtainersError } from '@virtainers/core';
+import { type ChainLink, chainName, checkChain, formatSize, requireSound, VirtainersError } from '@virtainers/core';
 import { workingIn } from '../cache-lock.ts';
 import type { BuildContext } from '../context.ts';
 import { type InsecureRegistries, isInsecure } from '../oci/reference.ts';
@@ -58,7 +58,8 @@ async function rebase(ctx: BuildContext, request: RebaseRequest, made: ImageDisk
   // The name of the new chain is written into the copy for a moment, where it must be short; the folder is the current one.
   await run('rebase', '-q', '-F', 'qcow2', '-b', chainName(below, others), chainName(qcow2(copy), before));
   await run('rebase', '-q', '-u', '-f', 'qcow2', '-F', 'qcow2', '-b', next.chain.at(-1)?.path ?? '', copy);
-  await run('check', '-q', chainName(qcow2(copy), after));
+  // Its clusters that a killed QEMU leaked came along: they are no damage.
+  await requireSound(ctx.exec, copy);
   await run('compare', '-q', chainName(qcow2(overlay), before), chainName(qcow2(copy), after));
 }
 

@@ -1,4 +1,6 @@
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { VirtainersError } from '../errors.ts';
 
 /** The names in IMAGE_DIR. */
 export interface DataPaths {
@@ -51,4 +53,24 @@ export function dataPaths(folder: string): DataPaths {
 /** What firmware and TPM remember: it belongs to the overlay, and goes where it goes. Two files and a folder, if they are there. */
 export function statePaths({ variables, secureVariables, tpm }: DataPaths): string[] {
   return [variables, secureVariables, tpm];
+}
+
+/** What someone else put there must not lead us, being root, to another place. DISK_REFUSED. */
+export async function refuseOdd({ folder: _, tpm, ...files }: DataPaths): Promise<void> {
+  for (const path of Object.values(files)) await refuseUnless(path, 'regular file');
+  await refuseUnless(tpm, 'folder');
+}
+
+async function refuseUnless(path: string, wanted: 'regular file' | 'folder'): Promise<void> {
+  const facts = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw new VirtainersError('DATA_UNWRITABLE', `opening ${path}: ${error.message}`, {
+      hint: 'use the folder as its owner, or as root',
+      cause: error,
+    });
+  });
+  if (facts === undefined || (wanted === 'folder' ? facts.isDirectory() : facts.isFile())) return;
+  throw new VirtainersError('DISK_REFUSED', `opening ${path}: not a ${wanted}`, {
+    hint: 'nothing else may have that name in the data folder; move it away',
+  });
 }

@@ -1,4 +1,4 @@
-import { chmod, chown, lstat, stat } from 'node:fs/promises';
+import { chmod, chown, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import {
@@ -6,11 +6,15 @@ import {
   checkOverlayHeader,
   type DataPaths,
   dataPaths,
+  isAccessible,
   lockFile,
   type Qcow2Header,
   readQcow2Header,
   readSidecar,
+  refuseOdd,
+  requireSound,
   type Sidecar,
+  settleSnapshots,
   VirtainersError,
   writeSidecar,
 } from '@virtainers/core';
@@ -24,8 +28,9 @@ export interface OpenDataFolder {
 }
 
 /**
- * Takes the same lock as a start does, and refuses what a start would refuse, before any program opens the overlay.
- * `first` is done once the lock is held. ARGUMENTS_BAD, DATA_IN_USE, DISK_REFUSED.
+ * Takes the same lock as a start does, and refuses what a start would refuse, its header before any program opens the overlay, and
+ * then its tables. What was killed before is put in order: by `first`, once the lock is held, and changes of its snapshots.
+ * ARGUMENTS_BAD, DATA_IN_USE, DISK_REFUSED.
  */
 export async function withLockedFolder<T>(
   context: HostContext,
@@ -34,18 +39,23 @@ export async function withLockedFolder<T>(
   use: (data: OpenDataFolder) => Promise<T>,
 ): Promise<T> {
   const paths = dataPaths(resolve(folder));
-  for (const path of [paths.overlay, paths.sidecar]) await requireFile(path);
+  await refuseOdd(paths);
+  for (const path of [paths.overlay, paths.sidecar]) await requireThere(path);
   const lock = await lockFile(context.spawn, paths.lock, `virtainers on ${hostname()}`);
   try {
     await first(paths);
-    return await use(await readDataFolder(paths));
+    const data = await readDataFolder(paths);
+    await settleSnapshots(context.exec, paths);
+    await requireSound(context.exec, paths.overlay);
+    return await use(data);
   } finally {
     await lock.release();
   }
 }
 
-/** Refuses what a start would refuse; nothing is locked. DISK_REFUSED. */
+/** Refuses what a start would refuse before it opens the overlay; nothing is locked. DISK_REFUSED. */
 export async function readDataFolder(paths: DataPaths): Promise<OpenDataFolder> {
+  await refuseOdd(paths);
   const sidecar = await readSidecar(paths.sidecar);
   const header = await readQcow2Header(paths.overlay);
   if (!sidecar || !header) {
@@ -64,17 +74,9 @@ export async function rewriteSidecar(paths: DataPaths, sidecar: Sidecar): Promis
   await chmod(paths.sidecar, mode);
 }
 
-async function requireFile(path: string): Promise<void> {
-  const facts = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
-    throw new VirtainersError('DATA_UNWRITABLE', `opening ${path}: ${error.message}`, {
-      hint: 'use the folder as its owner, or as root',
-      cause: error,
-    });
-  });
-  if (facts?.isFile()) return;
-  const what = facts ? 'it is no regular file' : 'there is no such file';
-  throw new VirtainersError(facts ? 'DISK_REFUSED' : 'ARGUMENTS_BAD', `opening ${path}: ${what}`, {
+async function requireThere(path: string): Promise<void> {
+  if (await isAccessible(path)) return;
+  throw new VirtainersError('ARGUMENTS_BAD', `opening ${path}: there is no such file`, {
     hint: 'a data folder holds local_image.qcow2 and local_image.json, which a start of its virtual machine makes',
   });
 }

@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path';
+import { basename, join, posix } from 'node:path';
 import {
   type DataPaths,
   IN_IMAGE,
@@ -15,7 +15,8 @@ export function dataPlace(
   context: Pick<HostContext, 'kernel'>,
   { client, facts }: FoundContainer,
 ): { readonly inside: string; readonly here: string | undefined } {
-  const inside = facts.environment['IMAGE_DIR'] ?? IN_IMAGE.data;
+  // Engines know their mounts by the plain path.
+  const inside = posix.resolve('/', facts.environment['IMAGE_DIR'] ?? IN_IMAGE.data);
   return { inside, here: client.info.kernel === context.kernel ? facts.mounts[inside] || undefined : undefined };
 }
 
@@ -45,6 +46,6 @@ export async function copyMemory({ client, facts }: FoundContainer, inside: Data
 }
 
 /** Not every guest has UEFI or a TPM. Docker and Podman have words of their own for a file that is not there. */
-function unlessAbsent(error: Error): void {
+export function unlessAbsent(error: Error): void {
   if (!/could not (be )?f(i|ou)nd|no such (file|container:path)/i.test(error.message)) throw error;
 }

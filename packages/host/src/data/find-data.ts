@@ -7,6 +7,7 @@ import type { EngineName } from '../engine/engine.ts';
 import { type OpenDataFolder, readDataFolder, withLockedFolder } from './data-folder.ts';
 import { copyData, copyMemory, dataPlace } from './data-place.ts';
 import { withRunningCopy } from './running-copy.ts';
+import { copyUnlocked } from './unlocked-copy.ts';
 
 /** A disk that nobody writes, and the container whose it is, if it was asked for by that. */
 export interface FoundData extends OpenDataFolder {
@@ -53,8 +54,10 @@ export async function withData<T>(
   }
   return withCacheFolder(context, 'tmp', 'data', async (folder) => {
     const paths = dataPaths(dataPlace(context, place.container).inside);
-    await copyData(place.container, paths, paths.overlay, folder);
-    if (memory) await copyMemory(place.container, paths, dataPaths(folder));
+    await copyUnlocked(place.container, context.kernel, folder, async () => {
+      await copyData(place.container, paths, paths.overlay, folder);
+      if (memory) await copyMemory(place.container, paths, dataPaths(folder));
+    });
     return useFolder(context, folder, container, use);
   });
 }

@@ -42,7 +42,9 @@ export async function rebaseData(context: HostContext, build: BuildContext, word
     const references = [words.base ?? sidecar.reference ?? []].flat();
     const insecure = insecureRegistries(words.insecure, words.base, words.onto);
     try {
-      await copyFile(paths.overlay, paths.temp, constants.COPYFILE_FICLONE);
+      // Another one there, left by a start or put there as a link, is not written through.
+      await rm(paths.temp, { force: true });
+      await copyFile(paths.overlay, paths.temp, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
       const { chain } = sidecar;
       const virtualSize = Number(header.virtualSize);
       const files = { copy: paths.temp, overlay: paths.overlay, virtualSize };
@@ -92,7 +94,9 @@ async function exchange(paths: DataPaths, old: Sidecar, next: Sidecar): Promise<
 
 /** After a rebase that was killed. Only the holder of the lock may call it. */
 async function putBack(paths: DataPaths): Promise<void> {
-  if ((await lstat(previous(paths)).catch(() => undefined)) === undefined) return;
+  const facts = await lstat(previous(paths)).catch(() => undefined);
+  if (facts === undefined) return;
+  if (!facts.isFile()) throw new VirtainersError('DISK_REFUSED', `opening ${previous(paths)}: not a regular file`);
   const sidecar = await readSidecar(paths.sidecar);
   const { before } = (sidecar ?? {}) as { before?: Sidecar };
   if (before && sidecar?.chain.at(-1)?.path === INTERRUPTED) {

@@ -9,7 +9,6 @@ import {
   requireFreeName,
   requireSnapshot,
   type Snapshot,
-  settleSnapshots,
   VirtainersError,
 } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
@@ -130,18 +129,14 @@ async function change(
   return { snapshot, kept, paused, frozen };
 }
 
-/** The folder of a stopped machine, locked, in order after whatever was killed before. */
+/** The folder of a stopped machine, locked. */
 async function inFolder<T>(
   context: HostContext,
   place: DataPlace,
   use: (data: OpenDataFolder) => Promise<T>,
 ): Promise<T> {
   if (place.kind !== 'folder') throw notHere(place.container);
-  const settle = async (paths: DataPaths) => void (await settleSnapshots(context.exec, paths));
-  return withLockedFolder(context, place.folder, nothing, async (data) => {
-    await settle(data.paths);
-    return use(data);
-  });
+  return withLockedFolder(context, place.folder, nothing, use);
 }
 
 async function nothing(): Promise<void> {}

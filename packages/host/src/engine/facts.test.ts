@@ -28,6 +28,7 @@ test('a container in our words', () => {
   expect(parseContainer([inspected])).toEqual({
     id: 'a'.repeat(64),
     name: 'box',
+    hostname: 'a'.repeat(12),
     running: true,
     exitCode: 0,
     image: 'sha256:1',

@@ -8,7 +8,11 @@ const container = z.object({
   State: z.object({ Status: z.string(), Running: z.boolean(), ExitCode: z.number() }),
   /** The image's id. */
   Image: z.string(),
-  Config: z.object({ Labels: z.record(z.string(), z.string()).nullish(), Env: z.array(z.string()).nullish() }),
+  Config: z.object({
+    Hostname: z.string().nullish(),
+    Labels: z.record(z.string(), z.string()).nullish(),
+    Env: z.array(z.string()).nullish(),
+  }),
   HostConfig: z.object({ NetworkMode: z.string().optional() }),
   Mounts: z.array(z.object({ Source: z.string().optional(), Destination: z.string() })).nullish(),
   NetworkSettings: z.object({
@@ -29,6 +33,8 @@ const image = z.object({
 export interface ContainerFacts {
   readonly id: string;
   readonly name: string;
+  /** What it is called inside. */
+  readonly hostname: string;
   readonly running: boolean;
   readonly exitCode: number;
   /** Id of its image. */
@@ -62,6 +68,7 @@ export function parseContainer(json: unknown): ContainerFacts {
   return {
     id: facts.Id,
     name: facts.Name.replace(/^\//, ''),
+    hostname: facts.Config.Hostname || facts.Id.slice(0, 12),
     running: facts.State.Running,
     exitCode: facts.State.ExitCode,
     image: facts.Image,

@@ -5,6 +5,7 @@ export function containerOf(changes: Partial<ContainerFacts>): ContainerFacts {
   return {
     id: 'abc123',
     name: 'box',
+    hostname: 'box',
     running: true,
     exitCode: 0,
     image: 'sha256:1',

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, chmod, chown, lstat, readdir, rm, stat } from 'node:fs/promises';
+import { access, chmod, chown, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import {
   type DataPaths,
@@ -8,6 +8,7 @@ import {
   type Log,
   makeFolders,
   putAside,
+  refuseOdd,
   VirtainersError,
 } from '@virtainers/core';
 
@@ -18,28 +19,15 @@ export interface Users {
 }
 
 /** Makes the folder if it is missing; throws DATA_UNWRITABLE unless this process can write there. */
-export async function prepareFolder({ folder, tpm, ...files }: DataPaths): Promise<void> {
+export async function prepareFolder(paths: DataPaths): Promise<void> {
+  const { folder } = paths;
   try {
     await makeFolders(folder);
     await access(folder, constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw await unwritable(folder, cause as Error);
   }
-  for (const path of Object.values(files)) await refuseOdd(path, 'file');
-  await refuseOdd(tpm, 'folder');
-}
-
-/** What someone else put there must not lead us, being root, to another place. */
-async function refuseOdd(path: string, kind: 'file' | 'folder'): Promise<void> {
-  const facts = await lstat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (facts === undefined || (kind === 'file' ? facts.isFile() : facts.isDirectory())) return;
-  const wanted = kind === 'file' ? 'regular file' : 'folder';
-  throw new VirtainersError('DISK_REFUSED', `opening ${path}: not a ${wanted}`, {
-    hint: 'nothing else may have that name in the data folder; move it away',
-  });
+  await refuseOdd(paths);
 }
 
 async function unwritable(folder: string, cause: Error): Promise<VirtainersError> {
