@@ -168,6 +168,7 @@ test('a rebase puts saved memory aside; publishing leaves it where it is', async
   const words = { source: data, reference: 'me/saved:1', output: at('published.tar') };
   await publishDisk({ ...hostContext(ctx), log }, ctx, words);
   expect(said).toEqual([expect.stringContaining('its memory is not published')]);
+  expect((await stat(at('published.tar'))).mode & 0o777).toBe(0o600);
   expect(await readMemoryRecord(paths)).toBeDefined();
   await rebaseData({ ...hostContext(ctx), log }, ctx, { folder: data, onto: two.archive });
   expect(said[1]).toMatch(/^saved memory does not fit the new base and is put aside as \S+\.save; the guest boots$/);

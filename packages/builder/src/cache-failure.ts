@@ -9,14 +9,14 @@ export function nameCacheFailure({ cacheDir }: Pick<BuildContext, 'cacheDir'>, e
   if (!(error instanceof Error) || error instanceof VirtainersError) return error;
   const { code = '', path = '', message } = error as NodeJS.ErrnoException;
   if (!UNWRITABLE.includes(code) || !path.startsWith(cacheDir)) return error;
-  return new VirtainersError('CACHE_UNWRITABLE', `keeping what is baked in ${cacheDir}: ${message}`, {
+  return new VirtainersError('CACHE_UNWRITABLE', `writing to the cache ${cacheDir}: ${message}`, {
     hint: 'give a folder that you may write to with --cache-dir, or set XDG_CACHE_HOME',
     cause: error,
   });
 }
 
 function diskFull(cacheDir: string, cause: Error): VirtainersError {
-  return new VirtainersError('DISK_FULL', `baking in ${cacheDir}: ${cause.message}`, {
+  return new VirtainersError('DISK_FULL', `working in ${cacheDir}: ${cause.message}`, {
     hint: 'free some space there or in TMPDIR (virtainers cache prune), or keep the cache elsewhere with --cache-dir',
     cause,
   });

@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileLock, type FileLockOptions, takeFileLock, toolMissing } from '@virtainers/core';
+import { nameCacheFailure } from './cache-failure.ts';
 import type { BuildContext } from './context.ts';
-import { withCacheFolder } from './work-folder.ts';
+import { sweepWorkFolders, withCacheFolder } from './work-folder.ts';
 
 type Holder = Pick<BuildContext, 'cacheDir' | 'spawn' | 'log' | 'signal'>;
 
@@ -18,9 +19,23 @@ export function usingCache<T>(ctx: Holder, use: () => Promise<T>): Promise<T> {
   return holding(ctx, IN_USE, { shared: true }, 'the cache is being pruned', use);
 }
 
-/** The same, in a folder of the cache that is there for the time of `use`. */
-export function workingIn<T>(ctx: Holder, label: string, use: (folder: string) => Promise<T>): Promise<T> {
-  return usingCache(ctx, () => withCacheFolder(ctx, 'tmp', label, use));
+/**
+ * The same, in a folder of the cache that is there for the time of `use`. What was killed before may have left a guest's whole disk
+ * behind: it is removed. What nameCacheFailure says.
+ */
+export async function workingIn<T>(
+  ctx: Holder & Pick<BuildContext, 'env'>,
+  label: string,
+  use: (folder: string) => Promise<T>,
+): Promise<T> {
+  try {
+    return await usingCache(ctx, async () => {
+      await sweepWorkFolders(ctx);
+      return withCacheFolder(ctx, 'tmp', label, use);
+    });
+  } catch (error) {
+    throw nameCacheFailure(ctx, error);
+  }
 }
 
 /** The cache to oneself, once no bake uses it. TOOL_MISSING where nobody can tell. */

@@ -10,8 +10,8 @@ import { type Invocation, parseCommandLine } from './program.ts';
 import { makeBars } from './progress/bars.ts';
 import { type Display, makeLines, makeSilence } from './progress/display.ts';
 
-const EXIT_INTERRUPTED = 130;
-const EXIT_TERMINATED = 143;
+/** As a shell has it: 128 and the signal's number. */
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 const writeOut = (text: string) => void process.stdout.write(text);
 const writeError = (text: string) => void process.stderr.write(text);
@@ -22,6 +22,8 @@ process.exit(await main(process.argv.slice(2)));
 async function main(argv: readonly string[]): Promise<number> {
   // A reader that has seen enough (`| head`) is no failure of ours.
   process.stdout.on('error', () => process.exit(0));
+  // A terminal that is gone takes no lines, and what is under way must still come to its orderly end.
+  process.stderr.on('error', () => undefined);
   let invocation: Invocation | undefined;
   try {
     invocation = parseCommandLine(argv, packageJson.version, { out: writeOut, err: writeError });
@@ -82,8 +84,7 @@ function chooseDisplay({ quiet, json }: Invocation['options']): Display {
 function watchSignals(): { signal: AbortSignal; exitCode(): number | undefined } {
   const controller = new AbortController();
   let exitCode: number | undefined;
-  const codes = { SIGINT: EXIT_INTERRUPTED, SIGTERM: EXIT_TERMINATED } as const;
-  for (const [name, code] of Object.entries(codes)) {
+  for (const [name, code] of Object.entries(SIGNALS)) {
     process.on(name, () => {
       if (exitCode !== undefined) process.exit(code);
       exitCode = code;

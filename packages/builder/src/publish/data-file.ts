@@ -22,7 +22,9 @@ import {
   readMemoryRecord,
   readQcow2Header,
   type Sidecar,
+  syncDirectory,
   VirtainersError,
+  writeAll,
   writeAtomically,
 } from '@virtainers/core';
 import { z } from 'zod';
@@ -32,6 +34,7 @@ import { hostQemuTool } from '../disk/qemu-tool.ts';
 import { segmentsSize, writeSegments } from '../oci/segments.ts';
 import { tarSegments } from '../oci/tar.ts';
 import { indexTar, readExactly, type TarMember } from '../oci/tar-index.ts';
+import { guardOutput } from '../sink/archive-file.ts';
 import { describePacked, flattenChain, type PackedDisk, packOverlay } from './overlay-file.ts';
 
 const FORMAT_VERSION = 1;
@@ -102,7 +105,10 @@ export async function writeDataFile(
       ctx.sourceDateEpoch,
     );
     // It holds what the guest wrote, and the password that a start may have made.
-    await writeAtomically(resolve(file), async (handle) => void (await writeSegments(handle, 0, segments)), 0o600);
+    const target = resolve(file);
+    await guardOutput(target, () =>
+      writeAtomically(target, async (handle) => void (await writeSegments(handle, 0, segments)), 0o600),
+    );
     return { size: segmentsSize(segments), withoutMemory: memory === undefined && record !== undefined };
   });
 }
@@ -123,11 +129,16 @@ export interface DataFile {
 }
 
 /**
- * Puts what writeDataFile wrote into a folder that has no disk yet: the overlay under its temporary name, every byte checked.
- * Gives back the sidecar, which whoever calls writes before the overlay gets its name. ARCHIVE_INVALID, DIGEST_MISMATCH.
+ * Puts what writeDataFile wrote into a folder where nothing of it is yet: the overlay under its temporary name, every byte checked.
+ * Gives back the sidecar, which whoever calls writes before the overlay gets its name. SOURCE_UNAVAILABLE, ARCHIVE_INVALID,
+ * DIGEST_MISMATCH.
  */
 export async function readDataFile(file: string, paths: DataPaths): Promise<DataFile> {
-  const members = await indexTar(file);
+  const members = await indexTar(file).catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof VirtainersError) throw error;
+    const why = error.code === 'ENOENT' ? 'there is no such file' : error.message;
+    throw new VirtainersError('SOURCE_UNAVAILABLE', `reading ${file}: ${why}`, { cause: error });
+  });
   const member = (name: string): TarMember => {
     const found = members.get(name);
     if (found) return found;
@@ -148,6 +159,7 @@ export async function readDataFile(file: string, paths: DataPaths): Promise<Data
     const to = join(paths.folder, path);
     await mkdir(dirname(to), { recursive: true, mode: 0o700 });
     requireDigest(file, path, wanted, await unpack(file, member(path), to));
+    await syncDirectory(dirname(to));
   }
   return { sidecar, memory: contents.memory && (await unpackMemory(file, member, contents.memory, paths)) };
 }
@@ -219,17 +231,18 @@ async function readText(file: string, { offset, size }: TarMember): Promise<stri
 const PIECE = 1 << 20;
 const NOTHING = Buffer.alloc(PIECE);
 
-/** Digest of what was written. */
+/** Writes a file that is not there yet; its digest. */
 async function unpack(file: string, { offset, size }: TarMember, to: string): Promise<Digest> {
   const hash = createHash('sha256');
-  const handle = await open(to, 'w', 0o600);
+  const handle = await open(to, 'wx', 0o600);
   try {
-    const pieces = createReadStream(file, { start: offset, end: offset + size - 1, highWaterMark: PIECE });
+    const part = { start: offset, end: offset + size - 1, highWaterMark: PIECE };
+    const pieces = size === 0 ? [] : createReadStream(file, part);
     let at = 0;
     for await (const piece of pieces as AsyncIterable<Buffer>) {
       hash.update(piece);
       // Memory has holes, which cost nothing here either.
-      if (!piece.equals(NOTHING.subarray(0, piece.length))) await handle.write(piece, 0, piece.length, at);
+      if (!piece.equals(NOTHING.subarray(0, piece.length))) await writeAll(handle, piece, at);
       at += piece.length;
     }
     await handle.truncate(size);

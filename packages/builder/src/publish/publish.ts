@@ -166,5 +166,6 @@ async function deliver(
     return layer.segments.length > 0 ? layer : (fetched.find(({ digest }) => digest === layer.digest) ?? layer);
   });
   const whole = { ...named, image: { ...named.image, layers } };
-  return (await writeArchiveFile(ctx, output, [{ plans: layers, name: () => whole }])).result;
+  // It holds what a guest wrote; whoever made it says who else may read it.
+  return (await writeArchiveFile(ctx, output, [{ plans: layers, name: () => whole }], 0o600)).result;
 }

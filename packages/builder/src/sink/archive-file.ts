@@ -1,7 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { formatSize, VirtainersError, writeAtomically } from '@virtainers/core';
+import { formatSize, saysDiskFull, VirtainersError, writeAtomically } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { archiveSegments, type ImageDraft, type NamedImage, writeArchive } from '../oci/archive.ts';
 import { imageSets } from '../oci/image-set.ts';
@@ -18,6 +18,7 @@ export async function writeArchiveFile(
   ctx: BuildContext,
   path: string,
   drafts: readonly ImageDraft[],
+  mode?: number,
 ): Promise<{ images: readonly NamedImage[]; result: SinkResult }> {
   const target = resolve(path);
   const known = drafts.flatMap(({ plans, name }) => (plans.every(isDigested) ? [name(plans)] : []));
@@ -31,13 +32,17 @@ export async function writeArchiveFile(
   let images: readonly NamedImage[] = [];
   await guardOutput(target, async () => {
     await mkdir(dirname(target), { recursive: true });
-    await writeAtomically(target, async (handle) => {
-      const onBytes = (count: number) => {
-        done += count;
-        ctx.onEvent({ type: 'progress', step: 'archive', done: Math.min(done, total), total });
-      };
-      images = await writeArchive(handle, drafts, { signal: ctx.signal, onBytes });
-    });
+    await writeAtomically(
+      target,
+      async (handle) => {
+        const onBytes = (count: number) => {
+          done += count;
+          ctx.onEvent({ type: 'progress', step: 'archive', done: Math.min(done, total), total });
+        };
+        images = await writeArchive(handle, drafts, { signal: ctx.signal, onBytes });
+      },
+      mode,
+    );
   });
   ctx.onEvent({ type: 'end', step: 'archive', note: formatSize(total), cached: false });
   return { images, result: { kind: 'file', target, written: true } };
@@ -54,15 +59,15 @@ async function holds(path: string, images: readonly NamedImage[]): Promise<boole
 const UNWRITABLE = 'EACCES EPERM ENOENT ENOSPC EROFS EDQUOT EISDIR ENOTDIR EEXIST EFBIG'.split(' ');
 
 /** Only what the output's own path has to do with: a layer that cannot be read is another failure. */
-export async function guardOutput(path: string, write: () => Promise<void>): Promise<void> {
+export async function guardOutput<T>(path: string, write: () => Promise<T>): Promise<T> {
   try {
-    await write();
+    return await write();
   } catch (error) {
     const { code, message, path: at = path } = error as NodeJS.ErrnoException;
     const ours = path.startsWith(at) || at.startsWith(path);
     if (code === undefined || !UNWRITABLE.includes(code) || !ours) throw error;
     throw new VirtainersError('OUTPUT_UNWRITABLE', `writing ${path}: ${message}`, {
-      hint: code === 'ENOSPC' ? 'free some space or give another --output' : undefined,
+      hint: saysDiskFull(error) ? 'free some space, or write it elsewhere' : undefined,
       cause: error,
     });
   }

@@ -1,14 +1,14 @@
 import { lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
-import { type BuildContext, readDataFile, writeDataFile } from '@virtainers/builder';
+import { basename, resolve } from 'node:path';
+import { type BuildContext, guardOutput, readDataFile, writeDataFile } from '@virtainers/builder';
 import {
   bindOverlay,
   type DataPaths,
   dataPaths,
   lockFile,
   overlayStamp,
-  statePaths,
+  refuseOdd,
   syncDirectory,
   VirtainersError,
   writeMemoryRecord,
@@ -39,37 +39,54 @@ const WITHOUT_MEMORY =
   'the guest was saved, and its memory is not in the file, because the disk has changed since: where the file is imported it boots';
 
 /**
- * Makes a data folder of such a file. The sidecar comes before the overlay, so that whatever is killed in between leaves a folder
- * without a disk. OUTPUT_UNWRITABLE where there is one, and what readDataFile throws.
+ * Makes a data folder of such a file: whole, or what was there stays as it was. The sidecar comes before the overlay, so that whatever
+ * is killed in between leaves a folder without a disk. OUTPUT_UNWRITABLE where there is one, or what belongs to one; DISK_REFUSED,
+ * DATA_IN_USE, and what readDataFile throws.
  */
 export async function importData(context: HostContext, file: string, folder: string): Promise<void> {
   const paths = dataPaths(resolve(folder));
-  await mkdir(paths.folder, { recursive: true });
+  await guardOutput(paths.folder, () => mkdir(paths.folder, { recursive: true }));
+  await refuseOdd(paths);
   const lock = await lockFile(context.spawn, paths.lock, `virtainers on ${hostname()}`);
   try {
     await requireNone(paths);
-    const { sidecar, memory } = await readDataFile(resolve(file), paths).catch(async (error: unknown) => {
-      for (const path of statePaths(paths)) await rm(path, { recursive: true, force: true });
+    await guardOutput(paths.folder, () => unpack(resolve(file), paths)).catch(async (error: unknown) => {
+      for (const path of ofMachine(paths)) await rm(path, { recursive: true, force: true });
       throw error;
     });
-    await bindOverlay(paths.temp, sidecar.chain);
-    await writeSidecar(paths.sidecar, sidecar);
-    await rename(paths.temp, paths.overlay);
-    if (memory) {
-      await rename(paths.memoryTemp, paths.memory);
-      await syncDirectory(paths.folder);
-      await writeMemoryRecord(paths, { ...memory, overlay: await overlayStamp(paths.overlay) });
-    }
-    await syncDirectory(paths.folder);
   } finally {
-    for (const path of [paths.temp, paths.memoryTemp]) await rm(path, { force: true });
     await lock.release();
   }
 }
 
-async function requireNone({ overlay }: DataPaths): Promise<void> {
-  if ((await lstat(overlay).catch(() => undefined)) === undefined) return;
-  throw new VirtainersError('OUTPUT_UNWRITABLE', `importing into ${overlay}: there is a disk already`, {
-    hint: 'give another folder, or move that disk and its local_image.json away',
-  });
+async function unpack(file: string, paths: DataPaths): Promise<void> {
+  const { sidecar, memory } = await readDataFile(file, paths);
+  await bindOverlay(paths.temp, sidecar.chain);
+  await writeSidecar(paths.sidecar, sidecar);
+  await rename(paths.temp, paths.overlay);
+  if (memory) {
+    await rename(paths.memoryTemp, paths.memory);
+    await syncDirectory(paths.folder);
+    await writeMemoryRecord(paths, { ...memory, overlay: await overlayStamp(paths.overlay) });
+  }
+  await syncDirectory(paths.folder);
+}
+
+/** Whatever has a meaning in a data folder: what an import writes, and what would belong to it afterwards. */
+function ofMachine({ folder: _, lock: __, ...paths }: DataPaths): string[] {
+  return Object.values(paths);
+}
+
+async function requireNone(paths: DataPaths): Promise<void> {
+  const facts = await Promise.all(ofMachine(paths).map((path) => lstat(path).catch(() => undefined)));
+  const there = ofMachine(paths).filter((_, index) => facts[index] !== undefined);
+  if (there.length === 0) return;
+  const names = there.map((path) => basename(path)).join(', ');
+  throw new VirtainersError(
+    'OUTPUT_UNWRITABLE',
+    `importing into ${paths.folder}: another machine's is there: ${names}`,
+    {
+      hint: 'give another folder, or move them away; what an import that was killed has left can be removed',
+    },
+  );
 }

@@ -1,5 +1,5 @@
 import { access, constants, stat } from 'node:fs/promises';
-import { withCacheFolder } from '@virtainers/builder';
+import { workingIn } from '@virtainers/builder';
 import { dataPaths } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import { type FoundContainer, findContainer } from '../engine/container.ts';
@@ -52,7 +52,7 @@ export async function withData<T>(
       use({ ...(await readDataFolder(paths)), container }),
     );
   }
-  return withCacheFolder(context, 'tmp', 'data', async (folder) => {
+  return workingIn(context, 'data', async (folder) => {
     const paths = dataPaths(dataPlace(context, place.container).inside);
     await copyUnlocked(place.container, context.kernel, folder, async () => {
       await copyData(place.container, paths, paths.overlay, folder);

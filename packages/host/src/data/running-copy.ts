@@ -1,5 +1,5 @@
 import { constants } from 'node:fs/promises';
-import { withCacheFolder } from '@virtainers/builder';
+import { workingIn } from '@virtainers/builder';
 import { type DataPaths, dataPaths, formatSize, isAccessible } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import type { FoundContainer } from '../engine/container.ts';
@@ -29,7 +29,7 @@ export async function withRunningCopy<T>(
     const { inside, here } = dataPlace(context, container);
     const local = here && dataPaths(here);
     if (local && (await mayRead(local))) return await use({ ...local, overlay: local.copy });
-    return await withCacheFolder(context, 'tmp', 'data', async (folder) => {
+    return await workingIn(context, 'data', async (folder) => {
       await copyData(container, dataPaths(inside), dataPaths(inside).copy, folder);
       const paths = dataPaths(folder);
       return use({ ...paths, overlay: paths.copy });
