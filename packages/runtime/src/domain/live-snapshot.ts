@@ -37,7 +37,15 @@ export async function loadSnapshot(virsh: Qmp, node: string, tag: string): Promi
   }
 }
 
+/**
+ * How libvirt has saved memory written and read. QEMU goes on with that after a resume, and ends where it is to load a snapshot, which
+ * is written in one piece. libvirt sets both anew when it saves.
+ */
+const OF_SAVED_MEMORY = ['mapped-ram', 'multifd'];
+
 async function snapshotJob(virsh: Qmp, verb: 'save' | 'load' | 'delete', args: object): Promise<void> {
+  const capabilities = OF_SAVED_MEMORY.map((capability) => ({ capability, state: false }));
+  await virsh.qmp('migrate-set-capabilities', { capabilities });
   const id = jobName(`snapshot-${verb}`);
   await virsh.qmp(`snapshot-${verb}`, { 'job-id': id, ...args });
   await finishJob(virsh, id);
