@@ -83,6 +83,11 @@ test('a running machine goes back and forth in time, disk and memory; stopped, i
   await larger.reached('ready');
   expect(await larger.log()).toMatch(/snapshot first cannot be resumed.*RAM: kept with 256 MiB, now 320 MiB/);
   expect(await throughEngine(docker, larger, 'cat /data/state /data/boots')).toBe('one\n2\n');
+  await set(larger, 'three');
+  // While it runs nothing goes back at all.
+  await expect(snapshot('restore', larger.name, 'first')).rejects.toThrow(/RAM: kept with 256 MiB, now 320 MiB/);
+  expect(await facts(larger)).toBe('three three 2');
+  expect((await list(larger)).map(({ name }) => name)).not.toContain('before-first-2');
 });
 
 test('SIGKILL of the container while a snapshot is made, restored or removed loses nothing; the next start works', async () => {

@@ -35,7 +35,7 @@ export const HAS_9P = 'where another kernel of the guest has 9p (in Debian: linu
  * Why this machine's memory cannot be saved and resumed; undefined: no share stands in the way. What a program outside
  * QEMU knows of the guest's open files is not in QEMU's state, and 9p blocks saving while it is mounted (QEMU, 9pfs).
  */
-export function whyNotSaved({ shares }: GuestShares): string | undefined {
+export function whyNotSaved({ shares }: { readonly shares: readonly Pick<Share, 'guest'>[] }): string | undefined {
   if (shares.length === 0) return undefined;
   return `a machine with a shared folder (${shares.map(({ guest }) => guest).join(', ')}) cannot be saved`;
 }

@@ -18,6 +18,7 @@ export async function startDomain(
   log: Log,
 ): Promise<boolean> {
   const { resume, overlay, memories } = disk;
+  const paths = dataPaths(imageDir);
   if (resume === undefined) {
     await virsh.create(domainFile);
     return false;
@@ -25,14 +26,15 @@ export async function startDomain(
   const load = async (): Promise<string[]> => {
     try {
       const { node } = driveOf(await readDrives(virsh), overlay);
-      await changingSnapshots(dataPaths(imageDir), () => loadSnapshot(virsh, node, resume));
+      await changingSnapshots(paths, () => loadSnapshot(virsh, node, resume));
       return [];
     } catch (error) {
       return [String(error)];
     }
   };
   await virsh.create(domainFile, '--paused');
-  const unmet = unmetNeeds(memories?.[resume], await memoryNeeds(virsh, await readFile('/proc/cpuinfo', 'utf8')));
+  const present = await memoryNeeds(virsh, paths, await readFile('/proc/cpuinfo', 'utf8'));
+  const unmet = unmetNeeds(memories?.[resume], present);
   const why = unmet.length > 0 ? unmet : await load();
   if (why.length === 0) log.info(`the guest goes on from the snapshot ${resume}`);
   else log.warn(`the memory of the snapshot ${resume} cannot be resumed, so the guest boots: ${why.join('; ')}`);

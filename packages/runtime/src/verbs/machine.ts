@@ -8,6 +8,7 @@ import {
   errorAnswer,
   IN_IMAGE,
   type Spawn,
+  type Status,
   statusSchema,
   takeFileLock,
   toolMissing,
@@ -34,6 +35,8 @@ export interface LiveMachine {
   readonly virsh: Virsh;
   readonly paths: DataPaths;
   readonly users: Users;
+  readonly shares: NonNullable<Status['shares']>;
+  readonly disks: NonNullable<Status['disks']>;
 }
 
 /**
@@ -68,8 +71,8 @@ export async function withMachine(deps: MachineDeps, use: (machine: LiveMachine)
 
 async function findMachine({ exec, spawn, driver, statusPath, env }: MachineDeps): Promise<LiveMachine> {
   const text = await readFile(statusPath, 'utf8').catch(() => undefined);
-  const domain = text === undefined ? undefined : statusSchema.parse(JSON.parse(text)).vmName;
-  const virsh = domain === undefined ? undefined : makeVirsh(exec, spawn, { uri: driver.uri, env: driver.env, domain });
+  const status = text === undefined ? undefined : statusSchema.parse(JSON.parse(text));
+  const virsh = status && makeVirsh(exec, spawn, { uri: driver.uri, env: driver.env, domain: status.vmName });
   const state = await virsh?.state();
   if (!virsh || state === undefined) {
     throw new VirtainersError('CONTAINER_STOPPED', 'looking for the guest: it does not run, yet or any more', {
@@ -79,6 +82,8 @@ async function findMachine({ exec, spawn, driver, statusPath, env }: MachineDeps
   const { IMAGE_DIR } = env;
   return {
     virsh,
+    shares: status?.shares ?? [],
+    disks: status?.disks ?? [],
     paths: dataPaths((IMAGE_DIR || IN_IMAGE.data).replace(/(.)\/+$/, '$1')),
     users: { asRoot: driver.kind === 'system', qemu: { uid: driver.uid, gid: driver.gid } },
   };

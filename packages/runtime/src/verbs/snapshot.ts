@@ -20,7 +20,8 @@ import { type Drive, driveOf, readDrives } from '../domain/drives.ts';
 import { whileFrozen } from '../domain/freeze.ts';
 import { endJobs } from '../domain/jobs.ts';
 import { deleteSnapshot, loadSnapshot, saveDisk, saveSnapshot } from '../domain/live-snapshot.ts';
-import { memoryNeeds } from '../domain/memory-needs.ts';
+import { memoryNeeds, requireFit } from '../domain/memory-needs.ts';
+import { whyNotSaved } from '../lifecycle/shares.ts';
 import { setClock } from '../lifecycle/wake.ts';
 import { type LiveMachine, type MachineDeps, withMachine } from './machine.ts';
 
@@ -82,7 +83,7 @@ async function keepDisk(
 
 async function keepMemory(work: Work, name: string): Promise<number> {
   const { deps, virsh, paths, node } = work;
-  requireAlone(work);
+  requireAlone(work, DISK_ONLY);
   await requireRoom(work);
   // What has not reached the disk is in the memory; a restore of the disk alone finds it too.
   await whileFrozen(deps.spawn, virsh, async () => undefined);
@@ -91,34 +92,41 @@ async function keepMemory(work: Work, name: string): Promise<number> {
 }
 
 /** Before the memory is kept: a note of too much harms nobody. While the guest runs nobody else writes the sidecar. */
-async function noteNeeds({ virsh, paths, users, snapshots }: Work, name: string): Promise<void> {
+async function noteNeeds({ paths, users, snapshots, ...work }: Work, name: string): Promise<void> {
   const sidecar = await readSidecar(paths.sidecar);
   if (!sidecar) return;
   const names = new Set(snapshots.map((each) => each.name));
   const others = Object.entries(sidecar.memories ?? {}).filter(([each]) => names.has(each));
-  const needs = await memoryNeeds(virsh, await readFile('/proc/cpuinfo', 'utf8'));
-  await writeSidecar(paths.sidecar, { ...sidecar, memories: { ...Object.fromEntries(others), [name]: needs } });
+  const memories = { ...Object.fromEntries(others), [name]: await presentNeeds({ ...work, paths }) };
+  await writeSidecar(paths.sidecar, { ...sidecar, memories });
   await own(paths.sidecar, paths.folder, users);
 }
 
-/** Some devices cannot be kept: a folder that is shared by 9p, what was passed through. */
+async function presentNeeds({ virsh, paths }: Pick<Work, 'virsh' | 'paths'>) {
+  return memoryNeeds(virsh, paths, await readFile('/proc/cpuinfo', 'utf8'));
+}
+
+/** Some devices cannot be kept: what was passed through. */
 function suggestDisk(error: unknown): never {
   if (!(error instanceof VirtainersError)) throw error;
-  throw new VirtainersError(error.code, error.message, {
-    hint: 'make one of the disk alone: --disk-only',
-    cause: error,
-  });
+  throw new VirtainersError(error.code, error.message, { hint: DISK_ONLY, cause: error });
 }
+
+const DISK_ONLY = 'make one of the disk alone: --disk-only';
+
+const STOP_FIRST =
+  'stop the container, restore the snapshot, and start it again: the guest boots from the disk as it was';
 
 async function restore(work: Work, { name, option }: Wish): Promise<Changed> {
   const { virsh, paths, node, snapshots } = work;
   const snapshot = requireSnapshot(snapshots, name);
   if (snapshot.memory === 0) {
     throw new VirtainersError('ARGUMENTS_BAD', `restoring ${name}: it is of the disk alone, and the guest is running`, {
-      hint: 'stop the container, restore the snapshot, and start it again',
+      hint: STOP_FIRST,
     });
   }
-  requireAlone(work);
+  requireAlone(work, STOP_FIRST);
+  requireFit(name, (await readSidecar(paths.sidecar))?.memories?.[name], await presentNeeds(work));
   const kept = option === '--discard' ? undefined : nameOfPresent(snapshots, name);
   if (kept !== undefined) await keepMemory(work, kept);
   const paused = await timed(async () => {
@@ -142,15 +150,25 @@ async function find({ deps, paths }: Work, name: string): Promise<Snapshot> {
   return requireSnapshot(await listSnapshots(deps.exec, paths.overlay, true), name);
 }
 
-/** Memory remembers what is in every disk: one that stays as it is while the memory goes back would be ruined. */
-function requireAlone({ drives, node, paths }: Work): void {
+/**
+ * Memory remembers what is in every disk and folder: one that stays as it is while the memory goes back would be ruined, or
+ * ruin the guest.
+ */
+function requireAlone({ drives, node, paths, shares, disks }: Work, hint: string): void {
+  const shared = whyNotSaved({ shares });
+  if (shared) {
+    throw new VirtainersError('ARGUMENTS_BAD', `keeping or restoring the guest's memory: ${shared}`, { hint });
+  }
+  const known = disks.flatMap((disk) => (disk.readonly ? [] : disk.from));
   const state = statePaths(paths);
   const others = drives.filter((each) => !each.readonly && each.node !== node && !state.includes(each.file));
   if (others.length === 0) return;
+  // By what the person called them, if there are not more: QEMU's words for a disk on a network may hold how it logs in.
+  const names = known.length >= others.length ? known : others.map(({ file }) => file);
   throw new VirtainersError(
     'ARGUMENTS_BAD',
-    `keeping or restoring the guest's memory: it also writes ${others.map(({ file }) => file).join(', ')}, which no snapshot holds`,
-    { hint: 'make one of the disk alone: --disk-only' },
+    `keeping or restoring the guest's memory: it also writes ${names.join(', ')}, which no snapshot holds`,
+    { hint },
   );
 }
 
