@@ -79,6 +79,14 @@ test('files by name, then devices, each with its serial; what is written stays, 
   expect(check).toContain('disk vdf: /volumes/c.img (raw, 4 MiB, read only)');
   expect(await vm.run('node', RUNTIME, 'xml')).toContain('<serial>z</serial>');
 
+  const kept = await snapshot(vm, 'memory');
+  expect(kept.exitCode).toBe(64);
+  expect(kept.said).toContain(
+    `it also writes /volumes/${LONG}.qcow2, /volumes/a.qcow2, /volumes/b.raw, /dev/vm/z, which no snapshot holds`,
+  );
+  expect(kept.said).toContain('--disk-only');
+  expect((await snapshot(vm, 'disk', '--disk-only')).exitCode).toBe(0);
+
   const two = [`${LONG}.qcow2`, 'a.qcow2'].flatMap((name) => ['-v', `${at(name)}:/volumes/${name}`]);
   const second = await refused(...two);
   expect(second.exitCode).toBe(73);
@@ -114,22 +122,44 @@ test('files by name, then devices, each with its serial; what is written stays, 
   }
 });
 
-test('the command hands them over, under the names that it is told', async () => {
-  const disk = join(await fast.docker.folder('command'), 'disk.bin');
+test('the command hands them over, under the names that it is told; a saved guest finds them as it left them, or boots', async () => {
+  const own = await fast.docker.folder('command');
+  const [disk, films] = [join(own, 'disk.bin'), join(own, 'films.qcow2')];
   await raw(disk, 4);
+  await qcow2(films);
   const words = ['--disk', `${disk}:music`, '--disk', `${disk}:again:ro`, '--disk', `${device}:photos:ro`];
   const twice = await command(fast.docker, '--name', 'twice', ...words, '--print');
   expect(twice.stdout).toContain(`--device ${device}:/dev/vm/photos:r `);
   expect(twice.stdout).toContain(`--volume ${disk}:/volumes/music.raw --volume ${disk}:/volumes/again.raw:ro`);
-  const run = await command(fast.docker, '--name', 'mine', '--disk', `${disk}:music`, '--disk', `${device}:photos:ro`);
+  const all = ['--disk', `${disk}:music`, '--disk', `${films}:films`, '--disk', `${device}:photos:ro`];
+  const run = await command(fast.docker, '--name', 'mine', ...all, '--env', 'STOP_ACTION=save');
   expect(run, run.stderr).toMatchObject({ exitCode: 0 });
   const vm = fast.adopt('mine');
   const { disks } = await vm.reached('ready');
   expect(disks?.map(({ serial, readonly }) => [serial, readonly])).toEqual([
+    ['films', false],
     ['music', false],
     ['photos', true],
   ]);
-  expect(await seen(vm)).toEqual([`vdc ${4 * 2048} music 0`, `vdd ${12 * 2048} photos 1`]);
+  expect(await seen(vm)).toEqual([`vdc ${16 * 2048} films 0`, `vdd ${4 * 2048} music 0`, `vde ${12 * 2048} photos 1`]);
+
+  const guest = (line: string) => throughEngine(fast.docker, vm, line);
+  const sleep = () => fast.docker.command('stop', '-t', '120', vm.name);
+  // Mounted, so that the guest's memory says what is on them.
+  await guest(
+    'for d in vdc vdd; do mkdir /$d; mke2fs /dev/$d > /dev/null; mount /dev/$d /$d; echo $d > /$d/file; done',
+  );
+  await sleep();
+  await fast.docker.command('start', vm.name);
+  expect((await vm.reached('ready')).resumed).toBe(true);
+  expect(await guest('echo 3 > /proc/sys/vm/drop_caches; cat /vdc/file /vdd/file')).toBe('vdc\nvdd\n');
+  await sleep();
+  await exec('touch', [disk]);
+  await fast.docker.command('start', vm.name);
+  expect((await vm.reached('ready')).resumed).toBeUndefined();
+  expect(await vm.log()).toMatch(
+    /put aside as [\s\S]*the disk \/volumes\/music\.raw: saved with 4194304 bytes, written at/,
+  );
 });
 
 describe.each<EngineName>(['podman', 'podman-rootless'])('%s', (name) => {
@@ -229,6 +259,12 @@ async function refused(...options: string[]): Promise<{ exitCode: number; said: 
   const words = ['run', '--rm', ...FAST_OPTIONS, ...options, fast.image];
   const { exitCode, stderr, stdout } = await fast.docker.exec('docker', words, { allowFailure: true });
   return { exitCode, said: stdout + stderr };
+}
+
+async function snapshot(vm: Virtainer, ...words: string[]): Promise<{ exitCode: number; said: string }> {
+  const args = [COMMAND, 'snapshot', 'create', vm.name, ...words, '--engine', 'docker'];
+  const { exitCode, stderr } = await fast.docker.exec(process.execPath, args, { allowFailure: true });
+  return { exitCode, said: stderr };
 }
 
 function command(engine: Engine, ...words: string[]): Promise<ExecResult> {
