@@ -32,3 +32,13 @@ test('where the supervisor writes on the disk that is full, the guest is paused,
   await waitFor('its end', () => state('ready'), 60_000);
   await logged(vm, 'on 42');
 });
+
+test('a guest that talks where its log has no room is heard again when there is some', async () => {
+  const { vm, guest } = await crowded();
+  await fill(vm);
+  await guest('seq 1 30000 > /dev/console 2> /dev/null &');
+  await logged(vm, 'virtlogd has no room for its log');
+  await vm.run('rm', '/tmp/filler');
+  await waitFor('the guest', () => guest('echo "on $((40 + 2))" > /dev/console'), 60_000);
+  await logged(vm, 'on 42');
+});

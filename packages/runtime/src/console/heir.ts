@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { CONSOLE_LOG_BYTES } from '../daemon/driver.ts';
 
 export interface ConsoleHeir {
-  /** Reads on where virtlogd, which was killed, has stopped. */
+  /** Reads on where virtlogd, which was killed or had no room, has stopped; what there is no room for is dropped. */
   takeOver(): void;
   /** Returns when what was read is written. */
   stop(): Promise<unknown>;
@@ -12,7 +12,7 @@ export interface ConsoleHeir {
 
 /**
  * Second reading ends of the pipes on which QEMU writes the guest's console and its own words. virtlogd's are gone for good when
- * that is killed (another one knows nothing of them), and a pipe that nobody reads is closed to its writer. Nothing is read here
+ * that is killed (another one knows nothing of them) or cannot write, and QEMU stands still at a full one. Nothing is read here
  * before takeOver: from then on both go into the console's log, rotated as virtlogd did, for nothing tells which is which.
  * Undefined where virtlogd has no such pipe that may be opened.
  */

@@ -10,13 +10,16 @@ export interface Daemons {
   readonly failed: Promise<VirtainersError>;
   /** Waits until all of them answer, where one was killed. */
   up(): Promise<void>;
-  /** Its process id, and what to do when that process is killed. */
-  watch(name: DaemonName, onKilled: () => void): number | undefined;
+  /** Its process id, and what to do when that process is killed, or is virtlogd and gives a log up; once. */
+  watch(name: DaemonName, onLost: () => void): number | undefined;
   /** Ends them in reverse and waits for each. */
   stop(): Promise<void>;
 }
 
 export type DaemonName = 'virtlogd' | 'libvirtd';
+
+/** virtlogd could not write, for want of room: it closes QEMU's pipe and never opens it again (libvirt, src/logging/log_handler.c). */
+const GIVEN_UP = / virRotatingFileWriter\w+:\d+ : /;
 
 /**
  * Starts virtlogd and libvirtd side by side and waits until both sockets are there. Each has a session of its own,
@@ -54,7 +57,7 @@ export async function startDaemons(
     failed,
     up,
     stop,
-    watch: (name, onKilled) => running.find((daemon) => daemon.name === name)?.watch(onKilled),
+    watch: (name, onLost) => running.find((daemon) => daemon.name === name)?.watch(onLost),
   };
 }
 
@@ -62,6 +65,9 @@ export async function startDaemons(
 function keepRunning(spawn: Spawn, driver: Driver, name: DaemonName, socket: string, log: Log) {
   let stopping = false;
   const mourners: (() => void)[] = [];
+  const mourn = () => {
+    for (const tell of mourners.splice(0)) tell();
+  };
   let current: { child: Child; tail: () => string; appears: Appearance } | undefined;
   let answers: Promise<unknown> = Promise.resolve();
   const start = async () => {
@@ -75,6 +81,11 @@ function keepRunning(spawn: Spawn, driver: Driver, name: DaemonName, socket: str
       stderr: 'pipe',
     });
     current = { child, tail: logOutput(child, name, log), appears };
+    child.stderr?.on('data', (text: string) => {
+      if (!GIVEN_UP.test(text) || mourners.length === 0) return;
+      log.warn(`${name} has no room for its log, and gives it up`);
+      mourn();
+    });
     if (stopping) child.kill('SIGTERM');
     return current;
   };
@@ -86,7 +97,7 @@ function keepRunning(spawn: Spawn, driver: Driver, name: DaemonName, socket: str
       return new VirtainersError('DAEMON_FAILED', `${name} ended with ${signal ?? `exit code ${exitCode}`}${tail()}`);
     }
     log.warn(`${name} was killed (${signal}); it is started again`);
-    for (const tell of mourners.splice(0)) tell();
+    mourn();
     return live(begin());
   };
   const begin = () => {
@@ -98,8 +109,8 @@ function keepRunning(spawn: Spawn, driver: Driver, name: DaemonName, socket: str
     name,
     failed: live(begin()),
     up: () => answers,
-    watch: (onKilled: () => void) => {
-      mourners.push(onKilled);
+    watch: (onLost: () => void) => {
+      mourners.push(onLost);
       return current?.child.pid;
     },
     stop: async () => {

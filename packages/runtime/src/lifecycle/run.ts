@@ -139,7 +139,7 @@ async function live(deps: Deps, shares: GuestShares, status: StatusFile, undo: U
   });
 }
 
-/** The console goes on when virtlogd is killed. */
+/** The console goes on when virtlogd is killed, or gives it up on a full disk. */
 async function inheritConsole(daemons: Daemons | undefined, consoleLog: string, undo: Undo, log: Log): Promise<void> {
   let heir: ConsoleHeir | undefined;
   const pid = daemons?.watch('virtlogd', () => {
