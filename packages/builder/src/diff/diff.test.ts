@@ -10,12 +10,22 @@ const LISTING = `debugfs: ls -p <2>
 debugfs: ls -p <12>
 /13/100644/1000/7/a file, odd "name"/4542454/
 /0/100644/0/0/removed/1/
+/14/100644/0/0/two lines
+debugfs: ls -p <2>
+and more/5/
+/15/100644/0/0/last/6/
 `;
 
 test("debugfs's listing of folders, by the folder's number", () => {
   expect(parseListing(LISTING)).toEqual([
     { folder: 2, name: 'boot', inode: { number: 12, mode: '040755', uid: 0, gid: 0, size: 0 } },
     { folder: 12, name: 'a file, odd "name"', inode: { number: 13, mode: '100644', uid: 1000, gid: 7, size: 4542454 } },
+    {
+      folder: 12,
+      name: 'two lines\ndebugfs: ls -p <2>\nand more',
+      inode: { number: 14, mode: '100644', uid: 0, gid: 0, size: 5 },
+    },
+    { folder: 12, name: 'last', inode: { number: 15, mode: '100644', uid: 0, gid: 0, size: 6 } },
   ]);
 });
 

@@ -74,13 +74,14 @@ async function listFiles(list: (folders: readonly number[]) => Promise<string>):
   return files;
 }
 
-/** `debugfs: ls -p <2>`, then lines `/11/040700/0/0/lost+found//`. */
+/** A folder's heading, or an entry: a name may have any byte but a slash, a line break too. */
+const LISTED = /^debugfs: ls -p <(\d+)>$|^\/(\d+)\/(\d+)\/(\d+)\/(\d+)\/([^/]+)\/(\d*)\/$/gm;
+
+/** `debugfs: ls -p <2>`, then entries: `/11/040700/0/0/lost+found//`. */
 export function parseListing(text: string): { folder: number; name: string; inode: Inode }[] {
   let folder = 0;
-  return text.split('\n').flatMap((line) => {
-    folder = Number(/^debugfs: ls -p <(\d+)>$/.exec(line)?.[1] ?? folder);
-    const [, number, mode = '', uid, gid, name = '', size] =
-      /^\/(\d+)\/(\d+)\/(\d+)\/(\d+)\/(.*)\/(\d*)\/$/.exec(line) ?? [];
+  return [...text.matchAll(LISTED)].flatMap(([, heading, number, mode = '', uid, gid, name = '', size]) => {
+    if (heading !== undefined) folder = Number(heading);
     if (number === undefined || number === '0' || name === '.' || name === '..') return [];
     const inode = { number: Number(number), mode, uid: Number(uid), gid: Number(gid), size: Number(size) };
     return [{ folder, name, inode }];
