@@ -21,9 +21,10 @@ afterAll(async () => {
   for (const engine of engines.values()) await engine.stop();
 });
 
-const LOCKED = [
+/** Its root is read-only: the data folder is a volume. */
+const locked = (volume: string) => [
   ...['--user', '107:107', '--cap-drop', 'ALL', '--read-only', '--security-opt', 'no-new-privileges'],
-  ...['--tmpfs', '/tmp', '-v', 'locked:/mounted'],
+  ...['--tmpfs', '/tmp', '-v', `${volume}:/mounted`],
 ];
 
 interface Way {
@@ -41,7 +42,13 @@ const SOMEBODY = { uid: 4321, gid: 4322 };
 
 describe.each<Way>([
   { title: 'default capabilities', name: 'docker', options: [], owner: SOMEBODY },
-  { title: '--user 107:107 without any right', name: 'docker', options: LOCKED, owner: SOMEBODY, maker: 107 },
+  {
+    title: '--user 107:107 without any right',
+    name: 'docker',
+    options: locked('folders'),
+    owner: SOMEBODY,
+    maker: 107,
+  },
   { title: 'default capabilities', name: 'podman', options: [], owner: SOMEBODY },
   { title: 'default capabilities', name: 'podman-rootless', options: [] },
 ])('$title in $name', ({ name, options, owner: given, maker }) => {
@@ -125,7 +132,7 @@ describe('9p, without the feature', () => {
 
   test.each([
     { title: 'default capabilities', label: 'default', rights: [] },
-    { title: '--user 107:107 without any right', label: 'locked', rights: LOCKED },
+    { title: '--user 107:107 without any right', label: 'locked', rights: locked('by-9p') },
   ])("$title: the guest may do there what QEMU's user may", async ({ label, rights }) => {
     const engine = engineNamed('docker');
     const { open, closed, shut } = await foldersFor9p(label);

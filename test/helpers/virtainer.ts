@@ -116,7 +116,7 @@ async function follow(engine: Engine, name: string, wanted: State): Promise<Stat
   if (!child.stdout) throw new Error('no output to read');
   for await (const line of createInterface({ input: child.stdout })) {
     const status = statusSchema.parse(JSON.parse(line));
-    seen.push(status.state);
+    seen.push(status.message ? `${status.state}: ${status.message}` : status.state);
     if (status.state !== wanted) continue;
     child.kill('SIGTERM');
     await child.exited;
