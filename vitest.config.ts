@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/helpers/longest-first.ts';
 
 /** vitest leaves a core free for its own process, which hardly needs one. */
 const maxWorkers = availableParallelism();
@@ -7,6 +8,7 @@ const maxWorkers = availableParallelism();
 /** unit needs nothing; integration the tools that scripts/install-tools installs; e2e engines and baked guests. */
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

@@ -109,42 +109,46 @@ describe('Debian 13', () => {
     ({ archive, reference } = await bakedImage('debian:13-packages'));
   });
 
-  test.concurrent.each(ENGINES)('in %s: log in, write, begin again on the same data', async (name) => {
-    const engine = engineNamed(name);
-    await engine.load(archive);
-    const { key, publicKey } = await makeKey(await tempFolder('key'));
-    const shared = await engine.folder('debian');
-    await copyFile(publicKey, join(shared, 'key.pub'));
-    const volume = nextVolume();
-    const port = await freePort();
-    const { options, forLowPorts = [] } = DEBIAN[name];
-    const mounts = ['-v', `${volume}:/mounted`, '-v', `${shared}/key.pub:/tmp/id_rsa.pub:ro`];
-    const extra = engine.kind === 'podman' ? forLowPorts : [];
-    const start = (...more: string[]) =>
-      startVirtainer(engine, reference, [...mounts, '-p', `${port}:22`, ...options, ...extra, ...more]);
-    const ssh = (command: string) => sshInto({ host: engine.address, port, user: 'debian', key }, command);
+  test.concurrent.each(ENGINES)(
+    'in %s: log in, write, begin again on the same data',
+    { timeout: 1_200_000 },
+    async (name) => {
+      const engine = engineNamed(name);
+      await engine.load(archive);
+      const { key, publicKey } = await makeKey(await tempFolder('key'));
+      const shared = await engine.folder('debian');
+      await copyFile(publicKey, join(shared, 'key.pub'));
+      const volume = nextVolume();
+      const port = await freePort();
+      const { options, forLowPorts = [] } = DEBIAN[name];
+      const mounts = ['-v', `${volume}:/mounted`, '-v', `${shared}/key.pub:/tmp/id_rsa.pub:ro`];
+      const extra = engine.kind === 'podman' ? forLowPorts : [];
+      const start = (...more: string[]) =>
+        startVirtainer(engine, reference, [...mounts, '-p', `${port}:22`, ...options, ...extra, ...more]);
+      const ssh = (command: string) => sshInto({ host: engine.address, port, user: 'debian', key }, command);
 
-    const first = await start();
-    await first.reached('ready');
-    expect(await ssh('cloud-init status')).toBe('status: done');
-    expect(await ssh('systemctl is-system-running')).toBe('running');
-    await ssh('echo kept > file; sync');
-    await first.remove();
+      const first = await start();
+      await first.reached('ready');
+      expect(await ssh('cloud-init status')).toBe('status: done');
+      expect(await ssh('systemctl is-system-running')).toBe('running');
+      await ssh('echo kept > file; sync');
+      await first.remove();
 
-    // A larger disk in all of them; what cloud-init is given stays the same in one, and changes in the others.
-    const changed = name !== 'docker';
-    const second = await start('-e', 'DISK_SIZE=12G', ...(changed ? ['-e', 'PASSWORD=another'] : []));
-    await second.reached('ready');
-    expect(await ssh('cat file')).toBe('kept');
-    expect(Number(await ssh('df --output=size -B1 / | tail -n 1'))).toBeGreaterThan(11 * 1024 ** 3);
-    expect(await ssh('ls /var/lib/cloud/instances | wc -l')).toBe(changed ? '2' : '1');
-    expect(await ssh('sudo passwd -S debian | cut -d " " -f 2')).toBe(changed ? 'P' : 'L');
-    await stopCleanly(engine, second);
-    const base = join(shared, 'base.qcow2');
-    await engine.command('cp', `${second.name}:/disk/disk.qcow2`, base);
-    await checkFilesystem(await overlayIn(engine, volume), base);
-    await second.remove();
-  });
+      // A larger disk in all of them; what cloud-init is given stays the same in one, and changes in the others.
+      const changed = name !== 'docker';
+      const second = await start('-e', 'DISK_SIZE=12G', ...(changed ? ['-e', 'PASSWORD=another'] : []));
+      await second.reached('ready');
+      expect(await ssh('cat file')).toBe('kept');
+      expect(Number(await ssh('df --output=size -B1 / | tail -n 1'))).toBeGreaterThan(11 * 1024 ** 3);
+      expect(await ssh('ls /var/lib/cloud/instances | wc -l')).toBe(changed ? '2' : '1');
+      expect(await ssh('sudo passwd -S debian | cut -d " " -f 2')).toBe(changed ? 'P' : 'L');
+      await stopCleanly(engine, second);
+      const base = join(shared, 'base.qcow2');
+      await engine.command('cp', `${second.name}:/disk/disk.qcow2`, base);
+      await checkFilesystem(await overlayIn(engine, volume), base);
+      await second.remove();
+    },
+  );
 });
 
 function engineNamed(name: EngineName): Engine {
