@@ -31,7 +31,11 @@ const words = (cache: string, data: string) => {
 /** An export that is killed while the guest's disk is in the cache. */
 async function killed(cache: string, signal: NodeJS.Signals) {
   const child = spawn(process.execPath, words(cache, large), { stdout: 'ignore' });
-  const left = await waitFor('the disk in the cache', () => diskIn(cache), 60_000);
+  const early = child.exited.then(({ exitCode }): number => {
+    throw new Error(`the export ended with ${exitCode} before it was killed`);
+  });
+  early.catch(() => undefined);
+  const left = await Promise.race([waitFor('the disk in the cache', () => diskIn(cache), 60_000), early]);
   expect(left).toBeGreaterThan(0);
   child.kill(signal);
   return child.exited;
