@@ -8,7 +8,7 @@ import { type DataPaths, statePaths } from './paths.ts';
  * nothing ever takes them back by itself. Only the holder of the folder's lock may call it. Gives back their new names.
  */
 export async function putAside(files: readonly string[], now: Date): Promise<string[]> {
-  const there = await present(files);
+  const there = await presentFiles(files);
   const names = await freeNames(there, now.toISOString().replaceAll(/[-:]|\.\d+/g, ''));
   for (const [index, path] of there.entries()) {
     await rename(path, names[index] as string);
@@ -25,7 +25,8 @@ export function putMachineAside(paths: DataPaths, now: Date): Promise<string[]> 
   return putAside([...statePaths(paths), paths.memory, paths.memoryRecord, paths.sidecar], now);
 }
 
-async function present(files: readonly string[]): Promise<string[]> {
+/** Those that have something of their name, be it a link that leads nowhere. */
+export async function presentFiles(files: readonly string[]): Promise<string[]> {
   const facts = await Promise.all(files.map((path) => lstat(path).catch(() => undefined)));
   return files.filter((_, index) => facts[index] !== undefined);
 }
@@ -33,7 +34,7 @@ async function present(files: readonly string[]): Promise<string[]> {
 async function freeNames(files: readonly string[], time: string): Promise<string[]> {
   for (let count = 0; ; count += 1) {
     const names = files.map((path) => asideName(path, count === 0 ? time : `${time}-${count}`));
-    if ((await present(names)).length === 0) return names;
+    if ((await presentFiles(names)).length === 0) return names;
   }
 }
 

@@ -1,7 +1,9 @@
+import { constants } from 'node:fs';
 import { basename, join, posix } from 'node:path';
 import {
   type DataPaths,
   IN_IMAGE,
+  isAccessible,
   overlayStamp,
   readMemoryRecord,
   statePaths,
@@ -18,6 +20,12 @@ export function dataPlace(
   // Engines know their mounts by the plain path.
   const inside = posix.resolve('/', facts.environment['IMAGE_DIR'] ?? IN_IMAGE.data);
   return { inside, here: client.info.kernel === context.kernel ? facts.mounts[inside] || undefined : undefined };
+}
+
+/** Whether this person may read all of them. */
+export async function mayRead(...paths: readonly string[]): Promise<boolean> {
+  const found = await Promise.all(paths.map((path) => isAccessible(path, constants.R_OK)));
+  return found.every(Boolean);
 }
 
 /** Copies a disk and what belongs to it out of a container, into `folder`, under the same names. */

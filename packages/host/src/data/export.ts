@@ -1,4 +1,4 @@
-import { lstat, mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, resolve } from 'node:path';
 import { type BuildContext, guardOutput, readDataFile, writeDataFile } from '@virtainers/builder';
@@ -8,6 +8,7 @@ import {
   dataPaths,
   lockFile,
   overlayStamp,
+  presentFiles,
   refuseOdd,
   syncDirectory,
   VirtainersError,
@@ -78,8 +79,7 @@ function ofMachine({ folder: _, lock: __, ...paths }: DataPaths): string[] {
 }
 
 async function requireNone(paths: DataPaths): Promise<void> {
-  const facts = await Promise.all(ofMachine(paths).map((path) => lstat(path).catch(() => undefined)));
-  const there = ofMachine(paths).filter((_, index) => facts[index] !== undefined);
+  const there = await presentFiles(ofMachine(paths));
   if (there.length === 0) return;
   const names = there.map((path) => basename(path)).join(', ');
   throw new VirtainersError(

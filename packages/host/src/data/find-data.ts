@@ -1,11 +1,11 @@
-import { access, constants, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { workingIn } from '@virtainers/builder';
 import { dataPaths } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import { type FoundContainer, findContainer } from '../engine/container.ts';
 import type { EngineName } from '../engine/engine.ts';
 import { type OpenDataFolder, readDataFolder, withLockedFolder } from './data-folder.ts';
-import { copyData, copyMemory, dataPlace } from './data-place.ts';
+import { copyData, copyMemory, dataPlace, mayRead } from './data-place.ts';
 import { withRunningCopy } from './running-copy.ts';
 import { copyUnlocked } from './unlocked-copy.ts';
 
@@ -79,11 +79,7 @@ async function isFolder(word: string): Promise<boolean> {
 }
 
 /** A rootless engine's volume is a folder of this machine whose files may belong to another id. */
-async function mayUse(folder: string): Promise<boolean> {
+function mayUse(folder: string): Promise<boolean> {
   const { overlay, sidecar, lock } = dataPaths(folder);
-  const wanted = [overlay, sidecar, lock].map((path) => access(path, constants.R_OK));
-  return Promise.all(wanted).then(
-    () => true,
-    () => false,
-  );
+  return mayRead(overlay, sidecar, lock);
 }

@@ -1,10 +1,9 @@
-import { constants } from 'node:fs/promises';
 import { workingIn } from '@virtainers/builder';
-import { type DataPaths, dataPaths, formatSize, isAccessible } from '@virtainers/core';
+import { type DataPaths, dataPaths, formatSize } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import type { FoundContainer } from '../engine/container.ts';
 import { askMachine } from '../live/ask-machine.ts';
-import { copyData, dataPlace } from './data-place.ts';
+import { copyData, dataPlace, mayRead } from './data-place.ts';
 
 /**
  * Has the supervisor of a running machine copy the disk as it is at one moment, and keep the copy for the time of `use`: where it
@@ -28,7 +27,7 @@ export async function withRunningCopy<T>(
     if (answer.snapshots > 0) context.log.info(`  its ${answer.snapshots} snapshots are not in the copy`);
     const { inside, here } = dataPlace(context, container);
     const local = here && dataPaths(here);
-    if (local && (await mayRead(local))) return await use({ ...local, overlay: local.copy });
+    if (local && (await mayRead(local.copy, local.sidecar))) return await use({ ...local, overlay: local.copy });
     return await workingIn(context, 'data', async (folder) => {
       await copyData(container, dataPaths(inside), dataPaths(inside).copy, folder);
       const paths = dataPaths(folder);
@@ -37,9 +36,4 @@ export async function withRunningCopy<T>(
   } finally {
     await end();
   }
-}
-
-async function mayRead({ copy, sidecar }: DataPaths): Promise<boolean> {
-  const found = await Promise.all([copy, sidecar].map((path) => isAccessible(path, constants.R_OK)));
-  return found.every(Boolean);
 }

@@ -1,6 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { type BuildContext, type PublishResult, publish } from '@virtainers/builder';
-import type { DataPaths } from '@virtainers/core';
+import { isAccessible } from '@virtainers/core';
 import type { HostContext } from '../context.ts';
 import { withData } from '../data/find-data.ts';
 import type { EngineName } from '../engine/engine.ts';
@@ -32,17 +31,10 @@ export async function publishDisk(
   const insecure = insecureRegistries(words.insecure, base, words.reference);
   return withData({ ...context, cacheDir: build.cacheDir }, source, { engine }, async (data) => {
     const where = await whereabouts(data, base);
-    if (await hasMemory(data.paths)) context.log.warn(UNPUBLISHED);
+    if (await isAccessible(data.paths.memoryRecord)) context.log.warn(UNPUBLISHED);
     return publish(build, { ...request, ...where, insecure, overlay: data.paths.overlay, chain: data.sidecar.chain });
   });
 }
 
 const UNPUBLISHED =
   'the guest was saved, and its memory is not published: who runs the image boots from the disk as after a power cut; for more, start it and shut it down first';
-
-async function hasMemory({ memoryRecord }: DataPaths): Promise<boolean> {
-  return stat(memoryRecord).then(
-    () => true,
-    () => false,
-  );
-}

@@ -2,8 +2,7 @@ import { constants } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { arch } from 'node:os';
 import { join } from 'node:path';
-import type { Architecture } from '@virtainers/core';
-import { isAccessible } from '@virtainers/core';
+import { type Architecture, isAccessible } from '@virtainers/core';
 import { isOursAlone } from '../network/devices.ts';
 import { isMountedReadonly } from './mountinfo.ts';
 

@@ -19,7 +19,7 @@ until "$@" domfsthaw "$domain"; do
 done`;
 
 /**
- * Does \`use\` while the guest's file systems are frozen, where its agent can do that. They are thawed by a program that waits for
+ * Does `use` while the guest's file systems are frozen, where its agent can do that. They are thawed by a program that waits for
  * the end of this one, however it ends, and for no longer than ten seconds: a guest that stays frozen is a guest that is lost.
  */
 export async function whileFrozen<T>(
