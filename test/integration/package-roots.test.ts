@@ -1,9 +1,12 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { digestFile } from '@virtainers/core';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { BuildContext } from '../../packages/builder/src/context.ts';
+import { resolvePackages } from '../../packages/builder/src/root/apt.ts';
 import { bootstrap } from '../../packages/builder/src/root/bootstrap.ts';
 import { rewriteTar } from '../../packages/builder/src/root/canonical-tar.ts';
 import { fetchDebs } from '../../packages/builder/src/root/debs.ts';
@@ -43,6 +46,29 @@ test('without a lock the versions are resolved, recorded and taken again', async
   const offline = { ...ctx, exec: () => Promise.reject(new Error('no program may run')) };
   expect(await lockedPackages(offline, SELECTION)).toEqual(first);
   expect(formatLock(first)).toBe(await readFile(recorded, 'utf8'));
+});
+
+test('a mirror that cannot be reached is said to be one; one that fails for a moment is asked again', async () => {
+  const nowhere = { ...SELECTION, mirror: 'http://127.0.0.1:9' };
+  await expect(resolvePackages(ctx, nowhere)).rejects.toMatchObject({
+    code: 'SOURCE_UNAVAILABLE',
+    message: expect.stringContaining('http://127.0.0.1:9 trixie'),
+  });
+  const failing = new Set<string>();
+  const server = createServer((request, response) => {
+    const url = String(request.url);
+    if (failing.has(url)) return void response.writeHead(302, { location: `${SELECTION.mirror}${url}` }).end();
+    failing.add(url);
+    request.socket.destroy();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const mirror = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const lock = await resolvePackages(ctx, { ...SELECTION, mirror });
+  expect(lock.packages).toEqual((await resolvePackages(ctx, SELECTION)).packages);
+  expect(failing).toContain('/debian/dists/trixie/InRelease');
+  const elsewhere = { ...ctx, cacheDir: await tempFolder('blobs') };
+  expect(await fetchDebs(elsewhere, lock, mirror, 'small')).toHaveLength(lock.packages.length);
 });
 
 test('a given lock counts; one for other packages, and one that the mirror has outlived, are refused', async () => {

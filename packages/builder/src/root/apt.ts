@@ -6,6 +6,9 @@ import { requireNetwork } from '../offline.ts';
 import { withWorkFolder } from '../work-folder.ts';
 import { type Lock, type LockedPackage, type PackageSelection, selectionDigest } from './lock.ts';
 
+/** A mirror that is out of reach for a moment is asked again: apt waits a little longer each time (apt.conf(5), Acquire::Retries). */
+export const RETRIES = '3';
+
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /**
@@ -98,6 +101,9 @@ function privateApt(folder: string, arch: Architecture): string[] {
     'APT::Sandbox::User': '',
     'Acquire::Languages': 'none',
     'Acquire::ForceHash': 'SHA256',
+    'Acquire::Retries': RETRIES,
+    // Without it `update` ends with 0 where the mirror could not be reached, and leaves no lists or some of them.
+    'APT::Update::Error-Mode': 'any',
     // Without it apt adds every essential package to whatever is asked for.
     'pkgCacheGen::ForceEssential': 'none',
     'Debug::NoLocking': 'true',

@@ -4,6 +4,7 @@ import { digestFile, VirtainersError, writeAtomically } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import { requireNetwork } from '../offline.ts';
 import { withWorkFolder } from '../work-folder.ts';
+import { RETRIES } from './apt.ts';
 import type { Lock, LockedPackage } from './lock.ts';
 
 const APT_HELPER = '/usr/lib/apt/apt-helper';
@@ -41,7 +42,8 @@ export async function downloadDebs(
   return withWorkFolder(ctx, async (folder) => {
     const target = (locked: LockedPackage) => join(folder, locked.sha256);
     const words = missing.flatMap((locked) => [`${mirror}/${locked.path}`, target(locked), `SHA256:${locked.sha256}`]);
-    const { stderr } = await ctx.exec(APT_HELPER, ['-o', 'APT::Sandbox::User=', '-q', 'download-file', ...words], {
+    const settings = ['-o', 'APT::Sandbox::User=', '-o', `Acquire::Retries=${RETRIES}`];
+    const { stderr } = await ctx.exec(APT_HELPER, [...settings, '-q', 'download-file', ...words], {
       allowFailure: true,
       signal: ctx.signal,
     });
