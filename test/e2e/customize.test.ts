@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { fastGuest } from '../helpers/fast-guest.ts';
 import { largestPartition } from '../helpers/filesystem.ts';
-import { cacheHome } from '../helpers/folders.ts';
+import { cacheHome as shared } from '../helpers/folders.ts';
 import { exec, requireTool, spawn, waitFor } from '../helpers/process.ts';
 import { tempFolder } from '../helpers/temp-folder.ts';
 import { COMMAND } from '../helpers/virtainer.ts';
@@ -12,12 +12,15 @@ import { COMMAND } from '../helpers/virtainer.ts';
 let folder: string;
 let disk: string;
 let disks: string;
+let options: { cwd: string; env: Record<string, string>; allowFailure: true };
 
 beforeAll(async () => {
   await requireTool('qemu-img', 'mmdebstrap', 'debugfs', 'sfdisk', 'unshare', 'setpriv', 'mount', 'findmnt');
   folder = await tempFolder('customize');
   disk = await fastGuest();
-  disks = join(cacheHome, 'virtainers/disks');
+  const cache = await ownCache();
+  disks = join(cache, 'virtainers/disks');
+  options = { cwd: '/', env: { XDG_CACHE_HOME: cache }, allowFailure: true };
   // No earlier run has made this one.
   await writeFile(join(folder, 'stamp'), randomUUID());
 });
@@ -31,7 +34,17 @@ function bakeOf(...args: string[]): string[] {
   return [COMMAND, 'bake', ...args, '--output', join(folder, 'image.tar')];
 }
 
-const options = { cwd: '/', env: { XDG_CACHE_HOME: cacheHome }, allowFailure: true };
+/** Disks of its own, so that what lies there is not another test's bake; all else is made only once. */
+async function ownCache(): Promise<string> {
+  const home = join(folder, 'cache');
+  await mkdir(join(home, 'virtainers'), { recursive: true });
+  for (const name of ['blobs', 'features', 'locks', 'roots', 'tools']) {
+    const target = join(shared, 'virtainers', name);
+    await mkdir(target, { recursive: true });
+    await symlink(target, join(home, 'virtainers', name));
+  }
+  return home;
+}
 
 async function script(name: string, ...lines: string[]): Promise<string> {
   const path = join(folder, name);
@@ -62,7 +75,7 @@ async function rawDisk(): Promise<string> {
 async function leftovers(): Promise<string[]> {
   const folders = (await readdir(disks)).filter((name) => name.includes('.bake-'));
   const { stdout } = await exec('findmnt', ['-rno', 'TARGET']);
-  const mounts = stdout.split('\n').filter((target) => target.startsWith(cacheHome));
+  const mounts = stdout.split('\n').filter((target) => target.startsWith(folder));
   const { stdout: running } = await exec('ps', ['-eo', 'args']);
   const processes = running.split('\n').filter((line) => line.includes('guest/sandbox') && line.includes(disks));
   return [...folders, ...mounts, ...processes];
