@@ -133,9 +133,11 @@ describe('Debian 13', () => {
       expect(await ssh('systemctl is-system-running')).toBe('running');
       await ssh('echo kept > file; sync');
       await first.remove();
+      // What the small guest shows of the third need not be shown again by a slow one.
+      if (name === 'podman-rootless') return;
 
-      // A larger disk in all of them; what cloud-init is given stays the same in one, and changes in the others.
-      const changed = name !== 'docker';
+      // A larger disk in both; what cloud-init is given stays the same in one, and changes in the other.
+      const changed = name === 'podman';
       const second = await start('-e', 'DISK_SIZE=12G', ...(changed ? ['-e', 'PASSWORD=another'] : []));
       await second.reached('ready');
       expect(await ssh('cat file')).toBe('kept');

@@ -29,8 +29,13 @@ export async function bootstrap(ctx: BuildContext, plan: Bootstrap): Promise<voi
     const index = await repositoryIndex(ctx.exec, plan.debs, plan.variant === 'extract');
     await writeFile(join(repository, 'Packages'), index);
     await writeFile(join(repository, 'Release'), repositoryRelease(plan.suite, index));
-    await ctx.exec('mmdebstrap', mmdebstrapArguments(plan, repository), {
+    // Said as a tool that is missing: timeout(1) would say that it ended with 127.
+    await ctx.exec('mmdebstrap', ['--version']);
+    // It ignores SIGTERM itself and waits for what it started; timeout(1), here without one, passes the signal on to all of them.
+    await ctx.exec('timeout', ['0', 'mmdebstrap', ...mmdebstrapArguments(plan, repository)], {
       env: {
+        // Whatever an interruption leaves of its root goes with the folder.
+        TMPDIR: folder,
         TZ: 'UTC',
         SOURCE_DATE_EPOCH: String(ctx.sourceDateEpoch),
         DEBIAN_FRONTEND: 'noninteractive',
