@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { Digest } from './digest.ts';
+import { backingName, headerLength, type Qcow2Extension, qcow2Extensions } from './qcow2-extensions.ts';
 
 /**
  * A header extension of ours: the sha256 of each disk that the overlay was made on, the base first, so that the file and
@@ -10,14 +11,9 @@ const BINDING = 0x76746e72;
 const DIGEST = 32;
 const HEAD = 65536;
 
-interface Extension {
-  readonly type: number;
-  readonly data: Buffer;
-}
-
 /** Of a qcow2's first bytes. Undefined: nothing is written there. */
 export function readBinding(head: Buffer): Digest[] | undefined {
-  const data = extensionsOf(head)?.find(({ type }) => type === BINDING)?.data;
+  const data = qcow2Extensions(head)?.find(({ type }) => type === BINDING)?.data;
   if (data === undefined || data.length % DIGEST !== 0) return undefined;
   return Array.from({ length: data.length / DIGEST }, (_, index): Digest => {
     return `sha256:${data.toString('hex', index * DIGEST, (index + 1) * DIGEST)}`;
@@ -43,7 +39,7 @@ export async function bindOverlay(path: string, chain: readonly { readonly sha25
 
 /** The header, its extensions, and behind them the backing file's name, to which it points at 8 and 16. */
 function withBinding(head: Buffer, chain: readonly { readonly sha256: Digest }[]): Buffer | undefined {
-  const others = extensionsOf(head)?.filter(({ type }) => type !== BINDING);
+  const others = qcow2Extensions(head)?.filter(({ type }) => type !== BINDING);
   if (!others || headerLength(head) < 72) return undefined;
   const data = Buffer.concat(chain.map(({ sha256 }) => Buffer.from(sha256.slice('sha256:'.length), 'hex')));
   const extensions = [...others, { type: BINDING, data }, { type: 0, data: Buffer.alloc(0) }];
@@ -54,33 +50,10 @@ function withBinding(head: Buffer, chain: readonly { readonly sha256: Digest }[]
   return header.length <= Math.min(2 ** head.readUInt32BE(20), head.length) ? header : undefined;
 }
 
-function encode({ type, data }: Extension): Buffer {
+function encode({ type, data }: Qcow2Extension): Buffer {
   const bytes = Buffer.alloc(8 + Math.ceil(data.length / 8) * 8);
   bytes.writeUInt32BE(type, 0);
   bytes.writeUInt32BE(data.length, 4);
   data.copy(bytes, 8);
   return bytes;
-}
-
-/** Undefined: they cannot be read to their end. */
-function extensionsOf(head: Buffer): Extension[] | undefined {
-  const end = Math.min(backingName(head).offset || head.length, head.length);
-  const found: Extension[] = [];
-  for (let at = headerLength(head); at + 8 <= end; ) {
-    const [type, length] = [head.readUInt32BE(at), head.readUInt32BE(at + 4)];
-    if (type === 0) return found;
-    if (at + 8 + length > end) return undefined;
-    found.push({ type, data: head.subarray(at + 8, at + 8 + length) });
-    at += 8 + Math.ceil(length / 8) * 8;
-  }
-  return found;
-}
-
-function headerLength(head: Buffer): number {
-  return head.readUInt32BE(4) === 3 ? head.readUInt32BE(100) : 72;
-}
-
-function backingName(head: Buffer): { offset: number; length: number } {
-  const offset = Number(head.readBigUInt64BE(8));
-  return { offset, length: offset === 0 ? 0 : head.readUInt32BE(16) };
 }

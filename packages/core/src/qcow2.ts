@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { Digest } from './digest.ts';
 import { readBinding } from './overlay-binding.ts';
+import { backingName, qcow2Extensions } from './qcow2-extensions.ts';
 
 /** What a qcow2 header says, read by us so that QEMU opens nothing on its word (QEMU, docs/interop/qcow2.rst). */
 export interface Qcow2Header {
@@ -40,22 +41,12 @@ export function parseQcow2Header(bytes: Buffer): Qcow2Header | undefined {
   if (version === 3 && bytes.length < 104) return undefined;
   const clusterBits = bytes.readUInt32BE(20);
   if (clusterBits < 9 || clusterBits > 21) return undefined;
-  const backingOffset = bytes.readBigUInt64BE(8);
-  const backingSize = bytes.readUInt32BE(16);
   const incompatible = version === 3 ? bytes.readBigUInt64BE(72) : 0n;
-  const headerLength = version === 3 ? bytes.readUInt32BE(100) : 72;
-  let backingFile: string | undefined;
-  if (backingOffset !== 0n) {
-    const start = Number(backingOffset);
-    backingFile =
-      backingOffset + BigInt(backingSize) <= BigInt(bytes.length)
-        ? bytes.toString('utf8', start, start + backingSize)
-        : '(outside the header)';
-  }
+  const backingFormat = qcow2Extensions(bytes)?.find(({ type }) => type === EXTENSION_BACKING_FORMAT)?.data;
   return {
     version,
-    backingFile,
-    backingFormat: extension(bytes, headerLength, EXTENSION_BACKING_FORMAT)?.toString('utf8'),
+    backingFile: backingFile(bytes),
+    backingFormat: backingFormat?.toString('utf8'),
     boundTo: readBinding(bytes),
     clusterSize: 2 ** clusterBits,
     granularity: 2 ** clusterBits / ((incompatible & EXTENDED_L2) === 0n ? 1 : 32),
@@ -82,14 +73,8 @@ export async function readQcow2Header(path: string): Promise<Qcow2Header | undef
   }
 }
 
-function extension(bytes: Buffer, start: number, wanted: number): Buffer | undefined {
-  let offset = start;
-  while (offset + 8 <= bytes.length) {
-    const type = bytes.readUInt32BE(offset);
-    const length = bytes.readUInt32BE(offset + 4);
-    if (type === 0 || offset + 8 + length > bytes.length) return undefined;
-    if (type === wanted) return bytes.subarray(offset + 8, offset + 8 + length);
-    offset += 8 + Math.ceil(length / 8) * 8;
-  }
-  return undefined;
+function backingFile(bytes: Buffer): string | undefined {
+  const { offset, length } = backingName(bytes);
+  if (offset === 0) return undefined;
+  return offset + length <= bytes.length ? bytes.toString('utf8', offset, offset + length) : '(outside the header)';
 }

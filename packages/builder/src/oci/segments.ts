@@ -61,15 +61,20 @@ export async function digestSegments(segments: readonly Segment[], options: Stre
 }
 
 /** Writes the stream at `offset` of an open file and hashes it in the same pass. */
-export async function writeSegments(
+export function writeSegments(
   handle: FileHandle,
   offset: number,
   segments: readonly Segment[],
   options: StreamOptions = {},
 ): Promise<Digest> {
+  return writePieces(handle, offset, streamSegments(segments, options));
+}
+
+/** The same for bytes that come from elsewhere. */
+export async function writePieces(handle: FileHandle, offset: number, pieces: AsyncIterable<Buffer>): Promise<Digest> {
   const hash = createHash('sha256');
   let position = offset;
-  for await (const piece of streamSegments(segments, options)) {
+  for await (const piece of pieces) {
     const written = writeAll(handle, piece, position);
     hash.update(piece);
     await written;

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +5,6 @@ import {
   type ChainLink,
   checkOverlayHeader,
   type Digest,
-  digestOf,
   formatSize,
   IN_IMAGE,
   type Machine,
@@ -19,7 +17,7 @@ import {
 } from '@virtainers/core';
 import type { BuildContext } from '../context.ts';
 import type { Layer } from '../oci/layer.ts';
-import { streamSegments } from '../oci/segments.ts';
+import { streamSegments, writePieces } from '../oci/segments.ts';
 import { indexTar, readExactly, type TarMember } from '../oci/tar-index.ts';
 import { unpackLayer } from '../oci/unpack-layer.ts';
 import type { BaseImage } from './base-image.ts';
@@ -70,7 +68,7 @@ async function openLayers(ctx: BuildContext, layers: readonly Layer[], folder: s
   const opened: OpenLayer[] = [];
   for (const layer of layers.filter(({ name }) => name === 'disk' || name === 'overlay')) {
     const path = join(folder, `${opened.length}.tar`);
-    await writeAll(path, withinReason(unpacked(layer, ctx), layer));
+    await writeFresh(path, withinReason(unpacked(layer, ctx), layer));
     opened.push({ path, members: await indexTar(path) });
   }
   return opened;
@@ -101,7 +99,7 @@ async function* withinReason(pieces: AsyncIterable<Buffer>, { digest, size }: La
 async function takeDisk(layers: readonly OpenLayer[], path: string, sha256: Digest, to: string): Promise<string> {
   const { layer, member } = demand(layers, path);
   const { offset, size } = member;
-  const found = await writeAll(to, createReadStream(layer.path, { start: offset, end: offset + size - 1 }));
+  const found = await writeFresh(to, createReadStream(layer.path, { start: offset, end: offset + size - 1 }));
   if (found === sha256) return to;
   throw new VirtainersError('DIGEST_MISMATCH', `taking ${path} out of the image: expected ${sha256}, got ${found}`);
 }
@@ -132,18 +130,13 @@ function find(layers: readonly OpenLayer[], path: string): { layer: OpenLayer; m
   return undefined;
 }
 
-async function writeAll(path: string, pieces: AsyncIterable<Buffer>): Promise<Digest> {
-  const hash = createHash('sha256');
+async function writeFresh(path: string, pieces: AsyncIterable<Buffer>): Promise<Digest> {
   const handle = await open(path, 'wx');
   try {
-    for await (const piece of pieces) {
-      hash.update(piece);
-      await handle.writeFile(piece);
-    }
+    return await writePieces(handle, 0, pieces);
   } finally {
     await handle.close();
   }
-  return digestOf(hash);
 }
 
 function invalid(reason: string): VirtainersError {
