@@ -11,7 +11,6 @@ let packed: { filename: string; size: number; files: { path: string }[] };
 beforeAll(async () => {
   await requireTool('npm');
   folder = await tempFolder('package');
-  await exec('npm', ['run', 'build'], { cwd: repository });
   const pack = ['pack', '--json', '--workspace', 'packages/cli', '--pack-destination', folder];
   const { stdout } = await exec('npm', pack, { cwd: repository });
   [packed] = JSON.parse(stdout);
