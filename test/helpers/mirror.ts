@@ -5,8 +5,8 @@ import { spawn } from './process.ts';
 const MIRROR = 'deb.debian.org';
 
 /**
- * Debian's mirror for guests of an engine, which has no way out of its own: a name server that knows this one name, and a relay
- * to the mirror of this machine, both on the link between the two.
+ * Debian's mirror for guests of an engine, which has no way out of its own, and for apt beside it: a name server that knows this one
+ * name, and a relay to the mirror of this machine, which serves as a proxy too (RFC 9112, 3.2.2), both on the link between the two.
  */
 export async function serveMirror({ host }: Engine): Promise<{ end(): Promise<void> }> {
   const words = [

@@ -26,6 +26,8 @@ export async function makeReader(name: EngineName): Promise<Reader> {
   // ssh reads the home from the password database, not from HOME.
   await writeFile(join(home, 'ssh'), `#!/bin/sh\nexec /usr/bin/ssh -i ${home}/.ssh/id_ed25519 "$@"\n`, { mode: 0o755 });
   await symlink(COMMAND, join(home, 'virtainers'));
+  // Where mirror.ts is, for those who bake.
+  await writeFile(join(home, 'apt.conf'), `Acquire::http::Proxy "http://${engine.host}";\n`);
   const { owner } = engine;
   for (const path of [join(home, '.ssh'), ...keys]) await chown(path, owner.uid, owner.gid);
   return { engine, home };
@@ -38,7 +40,12 @@ export async function follow({ engine, home }: Reader, path: string, lan?: Lan):
   for (const { name, text } of files) await writeFile(join(home, name), text);
   const { exitCode, stdout, stderr } = await engine.exec('bash', ['-euxo', 'pipefail', '-c', script], {
     cwd: home,
-    env: { HOME: home, PATH: `${home}:${PATH}`, ...(engine.owner.uid === 0 ? { XDG_CACHE_HOME: cacheHome } : {}) },
+    env: {
+      HOME: home,
+      PATH: `${home}:${PATH}`,
+      APT_CONFIG: join(home, 'apt.conf'),
+      ...(engine.owner.uid === 0 ? { XDG_CACHE_HOME: cacheHome } : {}),
+    },
     allowFailure: true,
   });
   expect(exitCode, `${stdout.slice(-3000)}\n${stderr.slice(-3000)}`).toBe(0);
