@@ -59,6 +59,8 @@ export function filesAfterPackages(
     ...resolver(definition),
     ...aptSources(definition),
     ...(definition.network === 'networkd' ? enabledNetworkd() : []),
+    // A disk without cloud-init is one, too.
+    ...['etc/cloud', 'etc/cloud/cloud.cfg.d'].map(folder),
     { path: 'etc/cloud/cloud.cfg.d/91_virtainers.cfg', content: CLOUD_CONFIG },
     ...(masked.some(isGenerator) ? [folder('etc/systemd/system-generators')] : []),
     ...masked.map((unit): TarFile => ({ path: maskPath(unit), type: 'symlink', content: '/dev/null' })),
