@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take many minutes each, the longest first. A clean clone has no times to go by, and would go by the size of the files. */
-const LONG = ['documents', 'four-ways', 'documents-networking', 'guests-boot', 'scrub', 'customize', 'lifecycle'].map(
+const LONG = ['documents', 'documents-networking', 'guests-boot', 'faults', 'four-ways', 'scrub', 'lifecycle'].map(
   (name) => `${name}.test.ts`,
 );
 
