@@ -11,9 +11,9 @@ const BINDING = 0x76746e72;
 const DIGEST = 32;
 const HEAD = 65536;
 
-/** Of a qcow2's first bytes. Undefined: nothing is written there. */
-export function readBinding(head: Buffer): Digest[] | undefined {
-  const data = qcow2Extensions(head)?.find(({ type }) => type === BINDING)?.data;
+/** Of a header's extensions. Undefined: nothing is written there. */
+export function readBinding(extensions: readonly Qcow2Extension[] | undefined): Digest[] | undefined {
+  const data = extensions?.find(({ type }) => type === BINDING)?.data;
   if (data === undefined || data.length % DIGEST !== 0) return undefined;
   return Array.from({ length: data.length / DIGEST }, (_, index): Digest => {
     return `sha256:${data.toString('hex', index * DIGEST, (index + 1) * DIGEST)}`;

@@ -42,12 +42,13 @@ export function parseQcow2Header(bytes: Buffer): Qcow2Header | undefined {
   const clusterBits = bytes.readUInt32BE(20);
   if (clusterBits < 9 || clusterBits > 21) return undefined;
   const incompatible = version === 3 ? bytes.readBigUInt64BE(72) : 0n;
-  const backingFormat = qcow2Extensions(bytes)?.find(({ type }) => type === EXTENSION_BACKING_FORMAT)?.data;
+  const extensions = qcow2Extensions(bytes);
+  const backingFormat = extensions?.find(({ type }) => type === EXTENSION_BACKING_FORMAT)?.data;
   return {
     version,
     backingFile: backingFile(bytes),
     backingFormat: backingFormat?.toString('utf8'),
-    boundTo: readBinding(bytes),
+    boundTo: readBinding(extensions),
     clusterSize: 2 ** clusterBits,
     granularity: 2 ** clusterBits / ((incompatible & EXTENDED_L2) === 0n ? 1 : 32),
     virtualSize: bytes.readBigUInt64BE(24),
