@@ -75,7 +75,7 @@ async function rawDisk(): Promise<string> {
 async function leftovers(): Promise<string[]> {
   const folders = (await readdir(disks)).filter((name) => name.includes('.bake-'));
   const { stdout } = await exec('findmnt', ['-rno', 'TARGET']);
-  const mounts = stdout.split('\n').filter((target) => target.startsWith(folder));
+  const mounts = stdout.split('\n').filter((target) => [folder, shared].some((home) => target.startsWith(home)));
   const { stdout: running } = await exec('ps', ['-eo', 'args']);
   const processes = running.split('\n').filter((line) => line.includes('guest/sandbox') && line.includes(disks));
   return [...folders, ...mounts, ...processes];

@@ -110,7 +110,7 @@ describe('Debian 13', () => {
   });
 
   test.concurrent.each(ENGINES)(
-    'in %s: log in, write, begin again on the same data',
+    'in %s: log in, write, and in those of root begin again on the same data',
     { timeout: 1_200_000 },
     async (name) => {
       const engine = engineNamed(name);
